@@ -1,0 +1,1 @@
+"""Grading: what runs inside the sandbox, the sandbox, one submission, a class."""

@@ -1,0 +1,170 @@
+"""What runs inside the sandbox: imports torch once, then forks a child for every submission.
+
+It is handed cells and inputs, and sends observations back; it never sees an expected value. Over a control socket come requests with
+two file descriptors each: the request (a file in the wire format) and a pipe for the answer. The answer is a stream of frames, each of
+8 bytes of length (little endian) and a message in the wire format:
+
+    {"start": "cell" | "exercise", "name": ...}                  before each cell and each exercise
+    {"cell": name, "error": {...}}                               a cell that failed
+    {"exercise": id, "part": n, "case": n, "outcome": {...}}     see dlcourse.checks.probe.observe_case
+    {"end": true}
+
+This file imports nothing of the autograder but its neighbour `cells`.
+"""
+
+import ctypes
+import os
+import resource
+import select
+import socket
+import sys
+
+import cells
+import matplotlib.pyplot  # noqa: F401  imported before the forks, so that no child has to
+import torch
+
+import dlcourse.data
+import dlcourse.plotting
+import dlcourse.training  # noqa: F401
+from dlcourse.checks import find_probe, observe_case
+from dlcourse.checks.isolation import TimeLimit, time_limit
+from dlcourse.checks.probe import describe_error
+from dlcourse.checks.wire import WireError, decode, encode
+
+CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWIPC = 0x00020000, 0x20000000, 0x08000000
+MS_NOSUID, MS_NODEV, MS_REC, MS_PRIVATE = 2, 4, 16384, 1 << 18
+PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, LAST_CAPABILITY = 24, 38, 63
+CAPABILITY_VERSION_3 = 0x20080522
+MEMORY = 3 * 2**30  # bytes a child may allocate beyond what it was forked with
+FILE_SIZE, OPEN_FILES, PROCESSES, SCRATCH = 256 * 2**20, 256, 256, "512m"
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def main(control: socket.socket, sealed: bool) -> None:
+    """Serve requests until the socket closes."""
+    torch.set_num_threads(1)
+    own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC) if sealed else -1
+    control.send(b"ready")
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, 16, 2)
+        if not message:
+            return
+        if message == b"kill":  # it crossed the child's own end on the way
+            continue
+        if sealed:  # children get a process namespace of their own: when the first of them ends, all of them do
+            _system("setns", own_pids, CLONE_NEWPID)
+            _system("unshare", CLONE_NEWPID)
+        child = os.fork()
+        if child == 0:
+            _child(control, sealed, *descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        _wait(control, child)
+
+
+def _wait(control: socket.socket, child: int) -> None:
+    """Wait for the child, or kill it when the other side says so (or is gone); then report."""
+    handle = os.pidfd_open(child)
+    ready, _, _ = select.select([control, handle], [], [])
+    if control in ready:
+        control.recv(16)
+        os.kill(child, 9)
+    os.waitpid(child, 0)
+    os.close(handle)
+    control.send(b"done")
+
+
+def _child(control: socket.socket, sealed: bool, request: int, answer: int) -> None:
+    """A submission's own process: it never returns."""
+    status = 1
+    try:
+        control.close()
+        if sealed:
+            _seal()
+        _limit()
+        with os.fdopen(request, "rb") as file:
+            _serve(decode(file.read()), answer)
+        status = 0
+    except BrokenPipeError:
+        status = 2
+    finally:
+        os._exit(status)
+
+
+def _system(name: str, *arguments) -> None:
+    if getattr(libc, name)(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
+
+
+def _seal() -> None:
+    """A private /tmp and /proc, and no privileges any more."""
+    _system("unshare", CLONE_NEWNS | CLONE_NEWIPC)
+    _system("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+    for folder in (b"/tmp", b"/dev/shm"):
+        _system("mount", b"tmpfs", folder, b"tmpfs", MS_NOSUID | MS_NODEV, f"size={SCRATCH}".encode())
+    _system("mount", b"proc", b"/proc", b"proc", 0, None)
+    os.chdir("/tmp")
+    for capability in range(LAST_CAPABILITY + 1):
+        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    _system("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    header, data = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)()
+    _system("capset", header, data)
+
+
+def _limit() -> None:
+    with open("/proc/self/status") as file:
+        used = next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmData"))
+    for limit, value in [
+        (resource.RLIMIT_DATA, used + MEMORY), (resource.RLIMIT_FSIZE, FILE_SIZE), (resource.RLIMIT_NOFILE, OPEN_FILES),
+        (resource.RLIMIT_NPROC, PROCESSES), (resource.RLIMIT_CORE, 0),
+    ]:  # fmt: skip
+        resource.setrlimit(limit, (value, value))
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+
+
+def _serve(request: dict, answer: int) -> None:
+    """Run the cells, then every case of every exercise in the final namespace, as otter does."""
+
+    def send(message: dict) -> None:
+        data = encode(message)
+        view = memoryview(len(data).to_bytes(8, "little") + data)
+        while view:
+            view = view[os.write(answer, view) :]
+
+    namespace = cells.new_namespace()
+    for cell in request["cells"]:
+        send({"start": "cell", "name": cell["name"]})
+        if error := _run_cell(cell, namespace, request["cell_seconds"]):
+            send({"cell": cell["name"], "error": error})
+    for exercise in request["exercises"]:
+        send({"start": "exercise", "name": exercise["id"]})
+        for part_number, part in enumerate(exercise["parts"]):
+            probe = find_probe(exercise["notebook"], part["probe"])
+            for case_number, inputs in enumerate(part["cases"]):
+                outcome = observe_case(probe, namespace, inputs, exercise["seconds"])
+                message = {"exercise": exercise["id"], "part": part_number, "case": case_number, "outcome": outcome}
+                try:
+                    send(message)
+                except WireError as error:
+                    send({**message, "outcome": {"error": {"type": "TooLarge", "message": str(error), "lines": []}}})
+    send({"end": True})
+
+
+def _run_cell(cell: dict, namespace: dict, seconds: float) -> dict | None:
+    """Run a cell; what went wrong, if anything did."""
+    try:
+        with time_limit(seconds):
+            cells.run_cell(cell["source"], cell["name"], namespace)
+    except TimeLimit:
+        return {"type": "TimeLimit", "message": f"the cell did not end within {seconds} seconds of computing", "lines": []}
+    except BaseException as error:  # an answer may raise anything, SystemExit too; it is reported to the other side
+        return describe_error(error)
+    return None
+
+
+if __name__ == "__main__":
+    main(socket.socket(fileno=int(sys.argv[1])), sealed=sys.argv[2] == "sealed")

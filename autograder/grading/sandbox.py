@@ -1,0 +1,182 @@
+"""The sandbox: a process under bubblewrap that has torch loaded, and forks a sealed child for every submission.
+
+What is bound into it: Python, the installed packages, `dlcourse`, the two files that run inside, and the bundled data, all read-only.
+No solution, no key, no submission but the one at hand, no network, no environment of the instructor's.
+"""
+
+import os
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+
+from autograder.paths import ROOT, UserError
+from dlcourse.checks.wire import WireError, decode, encode
+
+INSIDE = "/course"
+ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "MPLBACKEND": "Agg", "MPLCONFIGDIR": "/tmp", "DLCOURSE_OFFLINE": "1",
+    "DLCOURSE_PROFILE": "cpu", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TQDM_DISABLE": "1", "PYTHONDONTWRITEBYTECODE": "1",
+}  # fmt: skip
+MAX_FRAME = 64 * 2**20
+MAX_ANSWER = 256 * 2**20
+START_SECONDS = 120
+
+
+class SandboxDied(Exception):
+    """The process that forks the children is gone; a new sandbox is needed."""
+
+
+def bubblewrap() -> str:
+    """The path of bubblewrap.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    path = shutil.which("bwrap")
+    if not path:
+        raise UserError("bubblewrap is not installed, and submissions are graded inside it: `sudo apt-get install bubblewrap`, "
+                        "or grade code that you trust with --unsafe")  # fmt: skip
+    return path
+
+
+def command(control: int, unsafe: bool) -> list[str]:
+    """The command line of the sandboxed process."""
+    here = ROOT / "autograder" / "grading"
+    if unsafe:
+        return [sys.executable, str(here / "inside.py"), str(control), "open"]
+    binds = [(path, path) for path in _python_folders()]
+    binds += [(ROOT / "dlcourse", f"{INSIDE}/dlcourse"), (ROOT / "data", f"{INSIDE}/data")]
+    binds += [(here / name, f"{INSIDE}/{name}") for name in ("inside.py", "cells.py")]
+    arguments = [bubblewrap(), "--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--cap-add", "CAP_SYS_ADMIN"]
+    arguments += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+    for source, target in binds:
+        arguments += ["--ro-bind", str(source), str(target)]
+    arguments += ["--tmpfs", f"{INSIDE}/dlcourse/checks/keys"]  # the public keys too stay outside
+    for link in ("/lib", "/lib64", "/bin"):
+        if os.path.islink(link):
+            arguments += ["--symlink", os.readlink(link), link]
+    for name, value in {**ENVIRONMENT, "PYTHONPATH": INSIDE}.items():
+        arguments += ["--setenv", name, value]
+    return [*arguments, "--chdir", "/tmp", sys.executable, f"{INSIDE}/inside.py", str(control), "sealed"]
+
+
+def _python_folders() -> list[str]:
+    """What Python and torch need to run: system libraries, the interpreter, the installed packages."""
+    folders = ["/usr", "/etc/alternatives", "/etc/ld.so.cache", "/etc/fonts", sys.base_prefix, sys.prefix]
+    folders += [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), os.path.dirname(os.path.realpath(sys.executable))]
+    wanted = sorted({os.path.realpath(path) if path == sys.base_prefix else path for path in folders if os.path.exists(path)})
+    return [path for path in wanted if not any(path != other and path.startswith(other + "/") for other in wanted)]
+
+
+class Sandbox:
+    """One sandboxed process. Not safe for several threads at once: give each thread its own."""
+
+    def __init__(self, unsafe: bool = False):
+        self.unsafe = unsafe
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": str(ROOT)} if unsafe else {}
+        self.process = subprocess.Popen(
+            command(theirs.fileno(), unsafe), pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        theirs.close()
+        self.control = ours
+        if not self._hears(b"ready", START_SECONDS):
+            self.process.kill()
+            reason = self.process.stderr.read().decode(errors="replace").strip().splitlines()
+            raise UserError(f"the sandbox does not start: {reason[-1] if reason else 'no reason given'}")
+
+    def run(self, request: dict, step_seconds) -> tuple[list[dict], str]:
+        """Run one submission.
+
+        Args:
+            request: see `inside`.
+            step_seconds: function of the last "start" message; wall seconds that what follows may take.
+
+        Returns:
+            the messages, and how it ended: "end", "died" (the child ended early), "timeout", or "garbage" (not the wire format, or too much).
+
+        Raises:
+            SandboxDied: the preloaded process itself is gone.
+        """
+        reader, writer = os.pipe()
+        body = os.memfd_create("request")
+        try:
+            with os.fdopen(os.dup(body), "wb") as file:
+                file.write(encode(request))
+            os.lseek(body, 0, os.SEEK_SET)
+            socket.send_fds(self.control, [b"run"], [body, writer])
+        except OSError as error:
+            os.close(reader)
+            raise SandboxDied(str(error)) from None
+        finally:
+            os.close(body)
+            os.close(writer)
+        try:
+            messages, end = _read_messages(reader, step_seconds)
+        finally:
+            os.close(reader)
+        if end != "end":
+            self._send(b"kill")
+        if not self._hears(b"done", 10):
+            raise SandboxDied("the preloaded process does not answer")
+        return messages, end
+
+    def close(self) -> None:
+        """End the process and everything in it."""
+        self.control.close()
+        self.process.kill()
+        self.process.wait()
+        self.process.stderr.close()
+
+    def _send(self, word: bytes) -> None:
+        try:
+            self.control.send(word)
+        except OSError:
+            pass  # it is gone already, which the wait for "done" reports
+
+    def _hears(self, word: bytes, seconds: float) -> bool:
+        ready, _, _ = select.select([self.control], [], [], seconds)
+        try:
+            return bool(ready) and self.control.recv(len(word)) == word
+        except OSError:
+            return False
+
+
+def _read_messages(reader: int, step_seconds) -> tuple[list[dict], str]:
+    messages, buffer, total = [], bytearray(), 0
+    deadline = time.monotonic() + step_seconds({})
+    while True:
+        ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            return messages, "timeout"
+        data = os.read(reader, 2**20)
+        total += len(data)
+        buffer += data
+        if not data:
+            return messages, "died"
+        if total > MAX_ANSWER:
+            return messages, "garbage"
+        while len(buffer) >= 8:
+            size = int.from_bytes(buffer[:8], "little")
+            if size > MAX_FRAME:
+                return messages, "garbage"
+            if len(buffer) < 8 + size:
+                break
+            try:
+                message = decode(bytes(buffer[8 : 8 + size]))
+            except WireError:
+                return messages, "garbage"
+            del buffer[: 8 + size]
+            if not isinstance(message, dict):
+                return messages, "garbage"
+            if message.get("end") is True:
+                return messages, "end"
+            if "start" in message:
+                deadline = time.monotonic() + step_seconds(message)
+            messages.append(message)
