@@ -21,7 +21,7 @@ def main() -> int:
     try:
         return app(standalone_mode=False) or 0
     except UserError as error:
-        Console(stderr=True).print(f"Error: {error}", style="bold red", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"Error: {error}", style="bold red", highlight=False, soft_wrap=True, markup=False)
         return 1
     except typer.Exit as stop:
         return stop.exit_code
@@ -69,21 +69,39 @@ def build(
 
 
 @app.command()
-def execute(slugs: Slugs = None):
-    """Execute the reference notebooks, and keep them with their outputs in build/solutions."""
+def execute(
+    slugs: Slugs = None,
+    untouched: Annotated[bool, typer.Option(help="Run the student notebooks as they are handed out, instead of the references.")] = False,
+):
+    """Execute notebooks from top to bottom; they are kept with their outputs in build/."""
     from autograder.build.execute import execute_notebook
 
     for slug in chosen(slugs):
         console.print(f"{slug} ...", end=" ")
-        console.print(execute_notebook(slug).sentence())
+        console.print(execute_notebook(slug, untouched).sentence(), soft_wrap=True, highlight=False)
 
 
 @app.command()
-def sample(out: Annotated[Path, typer.Option(help="Folder to write the submissions to.")] = BUILD / "sample" / "submitted"):
-    """Write the sample class: submissions of made-up students, from perfect to broken."""
-    from autograder.sample import write_sample
+def assignments(slugs: Slugs = None):
+    """Write the assignments for otter (with Gradescope's zip) and nbgrader to build/."""
+    from autograder.doors.nbgrader import write_course
+    from autograder.doors.otter import write_assignment
 
-    students = write_sample(out, written_slugs())
+    for slug in chosen(slugs):
+        write_assignment(slug)
+    write_course(chosen(slugs))
+    console.print(f"Assignments for otter and nbgrader: {BUILD / 'otter'}, {BUILD / 'nbgrader'}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def sample(
+    slugs: Slugs = None,
+    out: Annotated[Path, typer.Option(help="Folder to write the submissions to.")] = BUILD / "sample" / "submitted",
+):
+    """Write the sample class: submissions of made-up students, from perfect to broken (notebooks 01 and 06, unless others are named)."""
+    from autograder.sample import SLUGS, write_sample
+
+    students = write_sample(out, chosen(slugs or list(SLUGS)))
     console.print(f"{len(students)} students in {out}")
 
 

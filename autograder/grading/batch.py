@@ -182,7 +182,7 @@ def _record(submission: Submission, assignment: Assignment, results: list[Exerci
     return {
         "student": submission.student, "notebook": submission.slug, "made_from": made_from,
         "exercises": [
-            {"exercise": result.exercise, "points": result.points, "max_points": result.max_points, "status": result.status,
+            {"exercise": result.exercise, "points": float(result.points), "max_points": float(result.max_points), "status": result.status,
              "hint": result.hint, "message": result.message, "html": verdict_html(result.verdict) if result.verdict else ""}
             for result in results
         ],

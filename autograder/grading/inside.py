@@ -26,9 +26,8 @@ import torch
 import dlcourse.data
 import dlcourse.plotting
 import dlcourse.training  # noqa: F401
-from dlcourse.checks import find_probe, observe_case
 from dlcourse.checks.isolation import TimeLimit, time_limit
-from dlcourse.checks.probe import describe_error
+from dlcourse.checks.probe import describe_error, observe_exercise
 from dlcourse.checks.wire import WireError, decode, encode
 
 CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWIPC = 0x00020000, 0x20000000, 0x08000000
@@ -142,15 +141,12 @@ def _serve(request: dict, answer: int) -> None:
             send({"cell": cell["name"], "error": error})
     for exercise in request["exercises"]:
         send({"start": "exercise", "name": exercise["id"]})
-        for part_number, part in enumerate(exercise["parts"]):
-            probe = find_probe(exercise["notebook"], part["probe"])
-            for case_number, inputs in enumerate(part["cases"]):
-                outcome = observe_case(probe, namespace, inputs, exercise["seconds"])
-                message = {"exercise": exercise["id"], "part": part_number, "case": case_number, "outcome": outcome}
-                try:
-                    send(message)
-                except WireError as error:
-                    send({**message, "outcome": {"error": {"type": "TooLarge", "message": str(error), "lines": []}}})
+        for part, case, outcome in observe_exercise(exercise["notebook"], exercise["parts"], namespace, exercise["seconds"]):
+            message = {"exercise": exercise["id"], "part": part, "case": case, "outcome": outcome}
+            try:
+                send(message)
+            except WireError as error:
+                send({**message, "outcome": {"error": {"type": "TooLarge", "message": str(error), "lines": []}}})
     send({"end": True})
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from autograder.build.notebooks import WRITE_HERE
 from autograder.grading.sandbox import Sandbox, SandboxDied
+from dlcourse.checks.probe import requested
 from dlcourse.checks.verdict import Verdict, grade
 
 MAX_NOTEBOOK = 20 * 2**20
@@ -164,11 +165,7 @@ def _run(sandbox: Sandbox, plan: Plan) -> None:
 
 
 def _request(cells: list[Cell], keys: list[dict]) -> dict:
-    exercises = [
-        {"id": key["id"], "notebook": key["notebook"], "seconds": key["seconds"],
-         "parts": [{"probe": part["probe"], "cases": [case["inputs"] for case in part["cases"]]} for part in key["parts"]]}
-        for key in keys
-    ]  # fmt: skip
+    exercises = [{"id": key["id"], "notebook": key["notebook"], "seconds": key["seconds"], "parts": requested(key)} for key in keys]
     return {"cells": [{"source": cell.source, "name": cell.name} for cell in cells], "cell_seconds": CELL_SECONDS, "exercises": exercises}
 
 

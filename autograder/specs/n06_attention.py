@@ -2,7 +2,7 @@
 
 import torch
 
-from autograder.specs import n06_mistakes as known
+from autograder.specs import n06_mistakes, n06_mistakes_heads, n06_mistakes_scores
 from autograder.specs.spec import Case, Exercise, Part
 
 
@@ -78,7 +78,7 @@ seq2seq = Exercise(
             hidden=[Case("other vocabularies", *OTHER), Case("vocabularies of the same size", *EQUAL)],
         ),
     ],
-    misconceptions=known.SEQ2SEQ,
+    misconceptions=n06_mistakes.SEQ2SEQ,
 )
 
 # --- additive_attention ------------------------------------------------------------------------------------------------------------
@@ -114,7 +114,9 @@ additive_attention = Exercise(
         Part(
             "a mask hides places",
             probe="additive",
-            public=[Case("three, two and four real places", look_back(3, 4, 3, seed=7, mask=mask([[1, 1, 1, 0], [1, 1, 0, 0], [1, 1, 1, 1]])))],
+            public=[
+                Case("three, two and four real places", look_back(3, 4, 3, seed=7, mask=mask([[1, 1, 1, 0], [1, 1, 0, 0], [1, 1, 1, 1]])))
+            ],
             hidden=[
                 Case("gaps", look_back(2, 5, 4, seed=8, mask=mask([[0, 1, 0, 1, 1], [1, 0, 0, 0, 0]]))),
                 Case("as many samples as places", look_back(3, 3, 4, seed=9, mask=mask([[1, 1, 0], [1, 0, 0], [0, 1, 1]]))),
@@ -130,7 +132,7 @@ additive_attention = Exercise(
             ],
         ),
     ],
-    misconceptions=known.ADDITIVE_ATTENTION,
+    misconceptions=n06_mistakes_scores.ADDITIVE_ATTENTION,
 )
 
 # --- scaled_dot_product_attention --------------------------------------------------------------------------------------------------
@@ -178,7 +180,16 @@ scaled_dot_product_attention = Exercise(
                 Case("heads, (B, 1, 1, T_k)", lookup((2, 3), 2, 4, 5, 3, seed=11, mask=mask([[[[1, 1, 0, 0]]], [[[0, 1, 1, 1]]]]))),
                 Case(
                     "float64, its own mask for each sample",
-                    lookup((2,), 3, 3, 4, 6, seed=12, dtype=torch.float64, mask=mask([[[1, 0, 0], [1, 1, 0], [0, 1, 1]], [[0, 0, 1], [1, 0, 1], [1, 1, 1]]])),
+                    lookup(
+                        (2,),
+                        3,
+                        3,
+                        4,
+                        6,
+                        seed=12,
+                        dtype=torch.float64,
+                        mask=mask([[[1, 0, 0], [1, 1, 0], [0, 1, 1]], [[0, 0, 1], [1, 0, 1], [1, 1, 1]]]),
+                    ),
                 ),
             ],
         ),
@@ -192,8 +203,8 @@ scaled_dot_product_attention = Exercise(
             ],
         ),
     ],
-    misconceptions=known.SCALED_DOT_PRODUCT_ATTENTION,
-)  # fmt: skip
+    misconceptions=n06_mistakes_scores.SCALED_DOT_PRODUCT_ATTENTION,
+)
 
 # --- attention_masks ---------------------------------------------------------------------------------------------------------------
 
@@ -228,7 +239,7 @@ attention_masks = Exercise(
             hidden=[of_size("size 7", 7), of_size("size 1", 1), of_size("another default dtype", 3, double=True)],
         ),
     ],
-    misconceptions=known.ATTENTION_MASKS,
+    misconceptions=n06_mistakes_scores.ATTENTION_MASKS,
 )
 
 
@@ -264,8 +275,8 @@ self_attention = Exercise(
             ],
         ),
     ],
-    misconceptions=known.SELF_ATTENTION,
-)  # fmt: skip
+    misconceptions=n06_mistakes_heads.SELF_ATTENTION,
+)
 
 # --- multi_head_attention ----------------------------------------------------------------------------------------------------------
 
@@ -313,16 +324,32 @@ multi_head_attention = Exercise(
                 Case("as many samples as heads, padding", heads(2, 2, 3, 4, 6, seed=10, mask=mask([[[1, 0, 1, 0]], [[1, 1, 0, 0]]]))),
                 Case(
                     "its own mask for each sample, and a query that sees nothing",
-                    heads(2, 2, 3, 3, 4, seed=11, dtype=torch.float64, mask=mask([[[1, 0, 0], [0, 0, 0], [0, 1, 1]], [[0, 0, 1], [1, 0, 1], [1, 1, 1]]])),
+                    heads(
+                        2,
+                        2,
+                        3,
+                        3,
+                        4,
+                        seed=11,
+                        dtype=torch.float64,
+                        mask=mask([[[1, 0, 0], [0, 0, 0], [0, 1, 1]], [[0, 0, 1], [1, 0, 1], [1, 1, 1]]]),
+                    ),
                 ),
-                Case("as many samples as heads, all different", heads(3, 3, 2, 3, 6, seed=12, mask=mask([[[1, 0, 1], [0, 1, 1]], [[1, 1, 0], [1, 1, 1]], [[0, 0, 1], [1, 0, 0]]]))),
+                Case(
+                    "as many samples as heads, all different",
+                    heads(3, 3, 2, 3, 6, seed=12, mask=mask([[[1, 0, 1], [0, 1, 1]], [[1, 1, 0], [1, 1, 1]], [[0, 0, 1], [1, 0, 0]]])),
+                ),
             ],
         ),
         Part(
             "dropout acts on the weights in training, and the weights returned are those before it",
             probe="multi_head_dropout",
             public=[Case("p = 0.5", {"num_heads": 2, "x": numbers(12, 4, 8, seed=13, dtype=torch.float64), "p": 0.5}, {"p": 0.5})],
-            hidden=[Case("p = 0.25", {"num_heads": 4, "x": numbers(20, 3, 12, seed=14, dtype=torch.float64), "p": 0.25, "seed": 2.0}, {"p": 0.25})],
+            hidden=[
+                Case(
+                    "p = 0.25", {"num_heads": 4, "x": numbers(20, 3, 12, seed=14, dtype=torch.float64), "p": 0.25, "seed": 2.0}, {"p": 0.25}
+                )
+            ],
         ),
         Part(
             "ValueError where d_model is not divisible by num_heads",
@@ -332,8 +359,8 @@ multi_head_attention = Exercise(
             hidden=[Case("10 by 5, 10 by 3", {"right": [10, 5], "wrong": [10, 3]})],
         ),
     ],
-    misconceptions=known.MULTI_HEAD_ATTENTION,
-)  # fmt: skip
+    misconceptions=n06_mistakes_heads.MULTI_HEAD_ATTENTION,
+)
 
 # --- lstm_with_attention -----------------------------------------------------------------------------------------------------------
 
@@ -365,8 +392,8 @@ lstm_with_attention = Exercise(
             hidden=[Case("30 other series", series((1, 12, 2, 4, 3), 30, 4, seed=7) | {"series": numbers(3, 6, 1, seed=8)})],
         ),
     ],
-    misconceptions=known.LSTM_WITH_ATTENTION,
-)  # fmt: skip
+    misconceptions=n06_mistakes_heads.LSTM_WITH_ATTENTION,
+)
 
 # --- head_statistics ---------------------------------------------------------------------------------------------------------------
 
@@ -416,8 +443,8 @@ head_statistics = Exercise(
             hidden=[Case("three heads, T = 1", {"weights": torch.ones(3, 1, 1), "names": BOTH})],
         ),
     ],
-    misconceptions=known.HEAD_STATISTICS,
-)  # fmt: skip
+    misconceptions=n06_mistakes_heads.HEAD_STATISTICS,
+)
 
 # --- plot_attention ----------------------------------------------------------------------------------------------------------------
 
@@ -441,7 +468,10 @@ plot_attention = Exercise(
                 Case("on a new figure", *picture(ENGLISH, ["un", "chien"], seed=2, given=False)),
             ],
             hidden=[
-                Case("a word that occurs twice", *picture(["the", "cat", "saw", "the", "dog", "run"], ["the", "cat", "saw", "the", "dog", "run"], seed=3)),
+                Case(
+                    "a word that occurs twice",
+                    *picture(["the", "cat", "saw", "the", "dog", "run"], ["the", "cat", "saw", "the", "dog", "run"], seed=3),
+                ),
                 Case("one query, on a new figure", *picture(["<eos>"], ["a", "b", "c", "d", "e"], seed=4, given=False)),
                 Case("many queries", *picture([f"word{i}" for i in range(13)], ["a", "b", "c"], seed=5)),
             ],
@@ -454,8 +484,8 @@ plot_attention = Exercise(
             hidden=[Case("3 queries, 2 keys", *picture(["x", "y", "z"], ["u", "v"], seed=7, requires_grad=True))],
         ),
     ],
-    misconceptions=known.PLOT_ATTENTION,
-)  # fmt: skip
+    misconceptions=n06_mistakes.PLOT_ATTENTION,
+)
 
 EXERCISES = [
     seq2seq,

@@ -13,7 +13,7 @@ import sys
 from dlcourse.checks.feedback import Result
 from dlcourse.checks.key import KeyMissing, find_key
 from dlcourse.checks.observe import unanswered
-from dlcourse.checks.probe import find_probe, observe_case
+from dlcourse.checks.probe import observe_exercise, requested
 from dlcourse.checks.verdict import Verdict, grade
 
 __all__ = ["check", "once_answered", "run_exercise"]
@@ -41,10 +41,10 @@ def check(exercise: str, namespace: dict | None = None) -> Result:
 
 def run_exercise(key: dict, namespace: dict) -> Verdict:
     """Run every case of an exercise in this process, and judge it."""
-    return grade(key, [
-        [observe_case(find_probe(key["notebook"], part["probe"]), namespace, case["inputs"], key["seconds"]) for case in part["cases"]]
-        for part in key["parts"]
-    ])  # fmt: skip
+    outcomes = [[] for _ in key["parts"]]
+    for part, _, outcome in observe_exercise(key["notebook"], requested(key), namespace, key["seconds"]):
+        outcomes[part].append(outcome)
+    return grade(key, outcomes)
 
 
 @contextlib.contextmanager

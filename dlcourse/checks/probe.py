@@ -88,6 +88,32 @@ def observe_case(probe: Probe, namespace: dict, inputs: dict, seconds: float) ->
         return {"unanswered": True} if unanswered(error) else {"error": describe_error(error)}
 
 
+def observe_exercise(notebook: str, parts: list[dict], namespace: dict, seconds: float):
+    """Run every case of an exercise. After the first that takes too long the others are not run: they would loop as well.
+
+    Args:
+        notebook: such as "06_attention".
+        parts: dicts with the name of the `probe` and the `inputs` of each case.
+        namespace: where the answer is defined.
+        seconds: CPU seconds for each case.
+
+    Yields:
+        number of the part, number of the case, outcome (see `observe_case`).
+    """
+    outcome = {}
+    for part_number, part in enumerate(parts):
+        probe = find_probe(notebook, part["probe"])
+        for case_number, inputs in enumerate(part["inputs"]):
+            if "timeout" not in outcome:
+                outcome = observe_case(probe, namespace, inputs, seconds)
+            yield part_number, case_number, outcome
+
+
+def requested(key: dict) -> list[dict]:
+    """The `parts` of `observe_exercise` for a key: what may be seen where an answer runs, no expected value among it."""
+    return [{"probe": part["probe"], "inputs": [case["inputs"] for case in part["cases"]]} for part in key["parts"]]
+
+
 def _copies(value):
     if isinstance(value, torch.Tensor):
         return value.clone()

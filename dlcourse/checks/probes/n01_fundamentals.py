@@ -7,6 +7,7 @@ saw, and the judge beside it turns that into facts.
 import math
 import random
 import re
+import warnings
 
 import numpy as np
 import torch
@@ -68,7 +69,7 @@ def judge_extremes(observation, right):
         return {"values far from zero": "right"}
     if isinstance(output, torch.Tensor) and output.shape == right.shape and not output.isfinite().all():
         return {"values far from zero": "NaN or infinite"}
-    return {"values far from zero": "finite, but wrong"}
+    return {"values far from zero": output}
 
 
 @probe(judge=judge_extremes)
@@ -99,12 +100,12 @@ def judge_far_loss(observation, right):
     loss = observation["loss"]
     loss = float(loss) if isinstance(loss, (int, float)) or (isinstance(loss, torch.Tensor) and loss.numel() == 1) else None
     if loss is None:
-        return {"loss": "not one number"}
+        return {"loss": "not one number", "value": "not one number"}
     if not math.isfinite(loss):
-        return {"loss": "NaN or infinite"}
+        return {"loss": "NaN or infinite", "value": "NaN or infinite"}
     if abs(loss - right) <= 1e-5 * max(1.0, abs(right)):
-        return {"loss": "right"}
-    return {"loss": "finite, but too small" if loss < right else "finite, but too large"}
+        return {"loss": "right", "value": "right"}
+    return {"loss": "finite, but too small" if loss < right else "finite, but too large", "value": loss}
 
 
 @probe(judge=judge_far_loss)
@@ -183,17 +184,20 @@ def adam_valley(answer, start, steps, options):
 
 
 @probe
-def adam_network(answer, sizes, x, y, steps, options, generator=True):
-    """The weights of a small network after some steps of Adam."""
-    model = nn.Sequential(nn.Linear(sizes[0], sizes[1]), nn.Tanh(), nn.Linear(sizes[1], sizes[2])).to(x.dtype)
-    fill(model)
-    optimizer = answer.Adam(model.parameters() if generator else list(model.parameters()), **options)
-    for _ in range(steps):
-        ((model(x) - y) ** 2).mean().backward()
-        optimizer.step()
-        for parameter in model.parameters():
-            parameter.grad = None
-    return {"weights": [parameter.detach().clone() for parameter in model.parameters()]}
+def adam_network(answer, sizes, x, y, steps, options):
+    """The weights of a small network after some steps of Adam, which gets its parameters as a list, and from a generator."""
+    seen = {}
+    for source, collect in {"a list": list, "a generator": iter}.items():
+        model = nn.Sequential(nn.Linear(sizes[0], sizes[1]), nn.Tanh(), nn.Linear(sizes[1], sizes[2])).to(x.dtype)
+        fill(model)
+        optimizer = answer.Adam(collect(model.parameters()), **options)
+        for _ in range(steps):
+            ((model(x) - y) ** 2).mean().backward()
+            optimizer.step()
+            for parameter in model.parameters():
+                parameter.grad = None
+        seen[f"weights, parameters from {source}"] = [parameter.detach().clone() for parameter in model.parameters()]
+    return seen
 
 
 @torch.no_grad()
@@ -246,20 +250,20 @@ def adam_zero_grad(answer, params, grads):
 # --- initialization ----------------------------------------------------------------------------------------------------------------
 
 
-def judge_weights(observation, std, kind):
+def judge_weights(observation, std):
     """The distribution of the weights as facts; random numbers may be drawn in any way."""
     weight = observation["weight"].double()
     deviation = weight - weight.mean()
     ratio = float(deviation.square().mean().sqrt()) / std
     kurtosis = float((deviation**4).mean() / deviation.square().mean().clamp(min=1e-30) ** 2)
-    seen = "uniform" if kurtosis < 2.2 else "normal" if 2.6 < kurtosis < 3.6 else "neither uniform nor normal"
+    shape = "uniform" if kurtosis < 2.2 else "normal" if 2.6 < kurtosis < 3.6 else "neither uniform nor normal"
     return {
         "the weight is filled in place": observation["changed"],
         "returns the weight": observation["returned"],
         "the weight requires grad and is a leaf, as before": observation["leaf"],
         "mean": "about 0" if abs(float(weight.mean())) < 0.05 * std else "not 0",
         "standard deviation, in units of the right one": 1.0 if abs(ratio - 1) < 0.04 else round(ratio, 3),
-        "distribution": seen if kind == seen or observation["changed"] else "unchanged",
+        "distribution": shape if observation["changed"] else "unchanged",
         "torch.nn.init ran": observation["banned"],
     }
 
@@ -468,12 +472,12 @@ def judge_split(observation, n):
         "dtypes": [str(part.dtype) for part in parts],
         "sizes": [len(part) for part in parts],
         "together they hold every index once": sorted(order) == list(range(n)),
+        "no part holds an index twice": all(len(set(part.tolist())) == len(part) for part in parts),
     }
     if n >= 20:
         again, other = observation["again"], observation["other seed"]
-        facts["shuffled, across the parts and within"] = sorted(parts[0].tolist()) != list(range(len(parts[0]))) and all(
-            part.tolist() != sorted(part.tolist()) for part in parts if len(part) > 4
-        )
+        facts["shuffled across the parts"] = sorted(parts[0].tolist()) != list(range(len(parts[0])))
+        facts["shuffled within each part"] = all(part.tolist() != sorted(part.tolist()) for part in parts if len(part) > 4)
         facts["the same seed gives the same split"] = isinstance(again, list) and torch.cat(again).tolist() == order
         facts["another seed gives another split"] = isinstance(other, list) and torch.cat(other).tolist() != order
     facts["the global generators go on as if nothing had happened"] = observation["after"] == observation["before"]
@@ -483,7 +487,7 @@ def judge_split(observation, n):
 @probe(judge=judge_split)
 def split(answer, n, options=None, seed=None):
     """A split, the same again, one with another seed, and the next numbers of the global generators."""
-    options = options or {}
+    options = {name: tuple(value) for name, value in (options or {}).items()}
     seeded = options if seed is None else {**options, "seed": seed}
     state = torch.get_rng_state(), np.random.get_state(), random.getstate()
     before = next_numbers()
@@ -555,7 +559,8 @@ def judge_standardized(observation, train, others):
             facts[f"{name}: columns that are constant in train"] = constant_columns(seen[:, constant], part[:, constant], table[0][:, constant])
         if not constant.all():
             ways = scalings(part[:, ~constant], table[0][:, ~constant], torch.cat(table)[:, ~constant])
-            way = next((way for way, right in ways if agree(seen[:, ~constant], right)), "something else")
+            with warnings.catch_warnings(action="ignore"):  # a single row or column has no standard deviation
+                way = next((way for way, right in ways if agree(seen[:, ~constant], right)), "something else")
             facts[f"{name}: columns that vary are standardised by"] = way
     return facts
 
@@ -620,7 +625,8 @@ def trained(answer, x, y, batch_size, classes, lr, fields, epochs=1, batch_norm=
 
 def as_number(value):
     """A number, also from a tensor or an array that holds one."""
-    return value.item() if isinstance(value, (torch.Tensor, np.ndarray)) and value.size == 1 else value
+    single = (isinstance(value, torch.Tensor) and value.numel() == 1) or (isinstance(value, np.ndarray) and value.size == 1)
+    return value.item() if single else value
 
 
 @probe
@@ -651,13 +657,16 @@ def evaluated(answer, x, y, batch_size, classes, fields, batch_norm=False, smoot
 def stopping(answer, losses, options, fields):
     """What the stopper says after each loss; the model's weight is the number of the call, from 1 on."""
     stopper, model = answer.EarlyStopping(**options), nn.Linear(1, 1)
-    seen = {"returned": [], "counter": [], "best_loss": []}
+    seen = {"returned": [], "counter": [], "best_loss": [], "weights are written": []}
     at_first = [known(stopper.best_loss), stopper.counter]
     for number, loss in enumerate(losses, start=1):
         with torch.no_grad():
             model.weight.fill_(number)
             model.bias.fill_(10 * number)
+        versions = [(parameter._version, parameter.item()) for parameter in model.parameters()]
         stop = stopper(loss, model)
+        written = versions != [(parameter._version, parameter.item()) for parameter in model.parameters()]
+        seen["weights are written"].append(written)
         seen["returned"].append(stop)
         seen["counter"].append(stopper.counter)
         seen["best_loss"].append(known(stopper.best_loss))
