@@ -1,8 +1,9 @@
 """The command line: `python -m autograder COMMAND`."""
 
+import functools
 import os
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -11,9 +12,13 @@ from rich.table import Table
 
 from autograder.paths import BUILD, UserError, require_slug, written_slugs
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Build and grade the course.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Build and grade the course."
+)
 console = Console()
-Slugs = Annotated[Optional[list[str]], typer.Argument(help="Notebooks such as 06_attention; all of them if none is named.")]
+Slugs = Annotated[
+    list[str] | None, typer.Argument(help="Notebooks such as 06_attention; all of them if none is named.")
+]
 
 
 def main() -> int:
@@ -42,15 +47,24 @@ def chosen(slugs: list[str] | None) -> list[str]:
 
 def progress_bar() -> Progress:
     """A bar on a terminal; elsewhere it stays silent, and the commands print plain lines."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+    )
     return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
 @app.command()
 def build(
     slugs: Slugs = None,
-    force: Annotated[bool, typer.Option(help="Record all keys anew, also those whose sources have not changed.")] = False,
-    check: Annotated[bool, typer.Option(help="Change nothing; fail if what is committed is not what the sources make.")] = False,
+    force: Annotated[
+        bool, typer.Option(help="Record all keys anew, also those whose sources have not changed.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option(help="Change nothing; fail if what is committed is not what the sources make.")
+    ] = False,
 ):
     """Build student notebooks and answer keys from the masters."""
     from autograder.build.write import build_notebook, load, stale_files
@@ -63,15 +77,17 @@ def build(
         return
     for slug in chosen(slugs):
         with progress_bar() as bar:
-            task = bar.add_task(f"build {slug}", total=len(load(slug)[1]))
-            built = build_notebook(slug, force, lambda exercise: bar.advance(task))
+            advance = functools.partial(bar.advance, bar.add_task(f"build {slug}", total=len(load(slug)[1])))
+            built = build_notebook(slug, force, progress=advance)
         console.print(f"{slug}: {len(built.written)} files written, {len(built.removed)} removed")
 
 
 @app.command()
 def execute(
     slugs: Slugs = None,
-    untouched: Annotated[bool, typer.Option(help="Run the student notebooks as they are handed out, instead of the references.")] = False,
+    untouched: Annotated[
+        bool, typer.Option(help="Run the student notebooks as they are handed out, instead of the references.")
+    ] = False,
 ):
     """Execute notebooks from top to bottom; they are kept with their outputs in build/."""
     from autograder.build.execute import execute_notebook
@@ -90,7 +106,9 @@ def assignments(slugs: Slugs = None):
     for slug in chosen(slugs):
         write_assignment(slug)
     write_course(chosen(slugs))
-    console.print(f"Assignments for otter and nbgrader: {BUILD / 'otter'}, {BUILD / 'nbgrader'}", soft_wrap=True, highlight=False)
+    console.print(
+        f"Assignments for otter and nbgrader: {BUILD / 'otter'}, {BUILD / 'nbgrader'}", soft_wrap=True, highlight=False
+    )
 
 
 @app.command()

@@ -9,7 +9,9 @@ SPECS = ROOT / "autograder" / "specs"
 ANSWERS = ROOT / "autograder" / "answers"
 PUBLIC_KEYS = ROOT / "dlcourse" / "checks" / "keys"
 FULL_KEYS = ROOT / "autograder" / "keys"
-BUILD = ROOT / "build"  # what can be made again: executed solutions, assignments for otter and nbgrader, the sample class
+BUILD = (
+    ROOT / "build"
+)  # what can be made again: executed solutions, assignments for otter and nbgrader, the sample class
 
 REPOSITORY = "dlcourse/dlcourse"  # owner/name of the public course repository: badges and the set-up cell point there
 BRANCH = "main"

@@ -127,12 +127,12 @@ def mnist1d(shuffled=False) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, t
 
 def moons(n=300, noise=0.1, seed=0) -> tuple[torch.Tensor, torch.Tensor]:
     """Two interleaved half circles with Gaussian noise, in random order: X float32 `(n,2)`, y long `(n,)`."""
-    generator = torch.Generator().manual_seed(seed)
+    source = torch.Generator().manual_seed(seed)
     upper, lower = torch.linspace(0, math.pi, n // 2), torch.linspace(0, math.pi, n - n // 2)
     across, up = torch.cat([upper.cos(), 1 - lower.cos()]), torch.cat([upper.sin(), 0.5 - lower.sin()])
     y = (torch.arange(n) >= n // 2).long()
-    order = torch.randperm(n, generator=generator)
-    return torch.stack([across, up], dim=1)[order] + noise * torch.randn(n, 2, generator=generator), y[order]
+    shuffle = torch.randperm(n, generator=source)
+    return torch.stack([across, up], dim=1)[shuffle] + noise * torch.randn(n, 2, generator=source), y[shuffle]
 
 
 def two_sines(n=2000, noise=0.1, seed=0) -> torch.Tensor:

@@ -32,7 +32,7 @@ def use_style() -> None:
             "savefig.transparent": False,
             "axes.facecolor": "white",
             "figure.figsize": (7, 4),
-            "figure.constrained_layout.use": True,
+            "figure.autolayout": True,
             "font.size": 11,
             "axes.grid": True,
             "axes.axisbelow": True,
@@ -93,9 +93,7 @@ def plot_history(history, title=None):
         for part, words in (("train", "training"), ("val", "validation")):
             values = getattr(history, f"{part}_{name}")
             if values:
-                ax.plot(
-                    range(1, len(values) + 1), values, label=words, marker="." if len(values) < 30 else None
-                )
+                ax.plot(range(1, len(values) + 1), values, label=words, marker="." if len(values) < 30 else None)
         ax.set(xlabel="epoch", ylabel=label)
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend()

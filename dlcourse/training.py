@@ -78,9 +78,7 @@ def fit(
         raise ValueError("keep_best needs validation data")
     device = torch.device(device or pick_device())
     criterion = criterion or nn.CrossEntropyLoss()
-    optimizer = (
-        optimizer or getattr(scheduler, "optimizer", None) or torch.optim.Adam(model.parameters(), lr=lr)
-    )
+    optimizer = optimizer or getattr(scheduler, "optimizer", None) or torch.optim.Adam(model.parameters(), lr=lr)
     inputs, y = _columns(train[0], device), train[1].to(device)
     if val is not None:
         val_inputs, val_y = _columns(val[0], device), val[1].to(device)

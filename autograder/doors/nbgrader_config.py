@@ -25,7 +25,9 @@ class RepairCells(NbGraderPreprocessor):
             checks = points.keys() - answers
             nb.cells = [cell for cell, name, identity in claims if not {name, identity} & checks]
             for name, source in sources.items():
-                mine = [cell for cell, claimed, _ in claims if claimed == name] or [cell for cell, _, identity in claims if identity == name]
+                mine = [cell for cell, claimed, _ in claims if claimed == name] or [
+                    cell for cell, _, identity in claims if identity == name
+                ]
                 mine = [cell for cell in mine if cell.cell_type == source.cell_type and "nbgrader" not in cell.metadata]
                 meta = {
                     "schema_version": 3, "grade_id": name, "cell_type": source.cell_type, "locked": source.locked, "task": False,

@@ -1,8 +1,8 @@
 """An otter assignment: one exception-style test file for each exercise, and the zip that Gradescope and `otter run` take.
 
-    build/otter/<slug>/<slug>.ipynb       the student notebook
-    build/otter/<slug>/tests/<id>.py      a test case for each part, with the part's points
-    build/otter/<slug>/autograder.zip     tests, dlcourse, data and the full keys
+build/otter/<slug>/<slug>.ipynb       the student notebook
+build/otter/<slug>/tests/<id>.py      a test case for each part, with the part's points
+build/otter/<slug>/autograder.zip     tests, dlcourse, data and the full keys
 """
 
 import contextlib
@@ -46,12 +46,12 @@ def require(part, env):
     verdict = verdicts[0].parts[part]
     assert verdict.passed, " ".join([verdict.says, *(text for case in verdict.cases if not case.hidden for text in case_sentences(case))])
 '''
-CASE = '''
+CASE = """
 
 @test_case(name={name}, points={points!r}, hidden=True)
 def part_{number}(env):
     require({number}, env)
-'''
+"""
 
 
 def write_assignment(slug: str) -> Path:
@@ -73,7 +73,10 @@ def write_assignment(slug: str) -> Path:
         (folder / "keys" / slug).mkdir(parents=True, exist_ok=True)
         shutil.copy(path, folder / "keys" / slug)
         (folder / "tests" / f"{exercise.id}.py").write_text(test_file(read_key(path)))
-    with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):  # otter takes only files below the working folder
+    with (
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):  # otter takes only files below the working folder
         generate(
             tests_dir="tests", output_path="autograder.zip", config="otter_config.json", requirements="requirements.txt",
             no_environment=True, python_version=PYTHON, files=["dlcourse", "data", "keys"],
@@ -87,10 +90,17 @@ def write_assignment(slug: str) -> Path:
 def test_file(key: dict) -> str:
     """The text of an exercise's test file."""
     shares = sum(part["share"] for part in key["parts"])
-    text = HEAD.format(id=key["id"], name=json.dumps(key["id"]), notebook=json.dumps(key["notebook"]), file=json.dumps(f"{key['id']}.key"))
+    text = HEAD.format(
+        id=key["id"],
+        name=json.dumps(key["id"]),
+        notebook=json.dumps(key["notebook"]),
+        file=json.dumps(f"{key['id']}.key"),
+    )
     for number, part in enumerate(key["parts"]):
         text += CASE.format(
-            name=json.dumps(f"{number + 1}. {part['name']}"), points=float(key["points"] * part["share"] / shares), number=number
+            name=json.dumps(f"{number + 1}. {part['name']}"),
+            points=float(key["points"] * part["share"] / shares),
+            number=number,
         )
     return text
 

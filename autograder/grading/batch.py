@@ -1,9 +1,9 @@
 """Grading a class: find the submissions, grade them on all cores, keep each result as soon as it is there, write the tables.
 
-    OUT/results/<student>/<slug>.json    what grading one submission gave; a second run takes it as it is while nothing has changed
-    OUT/grades.csv                       one row for every exercise of every submitted notebook
-    OUT/feedback/<student>/<slug>.html   for the student
-    OUT/report.html                      for the instructor
+OUT/results/<student>/<slug>.json    what grading one submission gave; a second run takes it as it is while nothing has changed
+OUT/grades.csv                       one row for every exercise of every submitted notebook
+OUT/feedback/<student>/<slug>.html   for the student
+OUT/report.html                      for the instructor
 """
 
 import csv
@@ -62,7 +62,9 @@ def find_submissions(folder: Path) -> list[Submission]:
     known = set(written_slugs())
     paths = sorted(path for slug in SLUGS for path in folder.glob(f"*/{slug}/{slug}.ipynb") if slug in known)
     if not paths:
-        raise UserError(f"no submission in {folder}: expected files such as {folder}/alice/06_attention/06_attention.ipynb")
+        raise UserError(
+            f"no submission in {folder}: expected files such as {folder}/alice/06_attention/06_attention.ipynb"
+        )
     return [Submission(path.parent.parent.name, path.stem, path) for path in paths]
 
 
@@ -79,8 +81,12 @@ def load_assignment(slug: str) -> Assignment:
     written = {exercise.id: exercise.points for exercise in exercises if exercise.kind == "written"}
     notebook = nbformat.read(NOTEBOOKS / f"{slug}.ipynb", as_version=4)
     demos = {cell.id for cell in notebook.cells if "demo" in cell.metadata.get("tags", [])}
-    version = hashlib.sha256(b"".join(path.read_bytes() for path in paths) + repr((written, sorted(demos))).encode()).hexdigest()
-    return Assignment(slug, [exercise.id for exercise in exercises], [read_key(path) for path in paths], written, demos, version)
+    version = hashlib.sha256(
+        b"".join(path.read_bytes() for path in paths) + repr((written, sorted(demos))).encode()
+    ).hexdigest()
+    return Assignment(
+        slug, [exercise.id for exercise in exercises], [read_key(path) for path in paths], written, demos, version
+    )
 
 
 def grade_class(folder: Path, out: Path, workers: int, unsafe: bool = False, progress=None) -> list[dict]:
@@ -178,7 +184,9 @@ def _kept(path: Path, made_from: dict) -> bool:
         return False
 
 
-def _record(submission: Submission, assignment: Assignment, results: list[ExerciseResult], made_from: dict | None) -> dict:
+def _record(
+    submission: Submission, assignment: Assignment, results: list[ExerciseResult], made_from: dict | None
+) -> dict:
     return {
         "student": submission.student, "notebook": submission.slug, "made_from": made_from,
         "exercises": [
@@ -217,9 +225,14 @@ def write_tables(out: Path, submissions: list[Submission], assignments: dict[str
         for record in records:
             write_whole(out / "feedback" / record["student"] / f"{record['notebook']}.html", student_page(record))
         says = {
-            (slug, entry["id"]): entry["says"] for slug, item in assignments.items() for key in item.keys for entry in key["misconceptions"]
+            (slug, entry["id"]): entry["says"]
+            for slug, item in assignments.items()
+            for key in item.keys
+            for entry in key["misconceptions"]
         }
         write_whole(out / "report.html", class_page(rows, says))
     except OSError as error:
-        raise UserError(f"cannot write to {out}: {error.strerror}; the results of each submission are kept in {out / 'results'}") from None
+        raise UserError(
+            f"cannot write to {out}: {error.strerror}; the results of each submission are kept in {out / 'results'}"
+        ) from None
     return rows

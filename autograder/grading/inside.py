@@ -141,7 +141,9 @@ def _serve(request: dict, answer: int) -> None:
             send({"cell": cell["name"], "error": error})
     for exercise in request["exercises"]:
         send({"start": "exercise", "name": exercise["id"]})
-        for part, case, outcome in observe_exercise(exercise["notebook"], exercise["parts"], namespace, exercise["seconds"]):
+        for part, case, outcome in observe_exercise(
+            exercise["notebook"], exercise["parts"], namespace, exercise["seconds"]
+        ):
             message = {"exercise": exercise["id"], "part": part, "case": case, "outcome": outcome}
             try:
                 send(message)
@@ -156,7 +158,11 @@ def _run_cell(cell: dict, namespace: dict, seconds: float) -> dict | None:
         with time_limit(seconds):
             cells.run_cell(cell["source"], cell["name"], namespace)
     except TimeLimit:
-        return {"type": "TimeLimit", "message": f"the cell did not end within {seconds} seconds of computing", "lines": []}
+        return {
+            "type": "TimeLimit",
+            "message": f"the cell did not end within {seconds} seconds of computing",
+            "lines": [],
+        }
     except BaseException as error:  # an answer may raise anything, SystemExit too; it is reported to the other side
         return describe_error(error)
     return None

@@ -66,7 +66,9 @@ def class_page(rows: list[dict], says: dict[tuple[str, str], str]) -> str:
         says: the sentence of each misconception, by notebook and id.
     """
     slugs = sorted({row["notebook"] for row in rows})
-    return CLASS.render(style=STYLE, slugs=slugs, students=class_table(rows), exercises=_exercises(rows), mistakes=_mistakes(rows, says))
+    return CLASS.render(
+        style=STYLE, slugs=slugs, students=class_table(rows), exercises=_exercises(rows), mistakes=_mistakes(rows, says)
+    )
 
 
 def class_table(rows: list[dict]) -> list[dict]:
@@ -109,5 +111,3 @@ def _mistakes(rows: list[dict], says: dict[tuple[str, str], str]) -> list[dict]:
         {"exercise": exercise, "count": count, "says": says.get((notebook, hint), hint)}
         for (notebook, exercise, hint), count in counts.most_common()
     ]
-
-

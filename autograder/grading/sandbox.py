@@ -12,7 +12,6 @@ import subprocess
 import sys
 import sysconfig
 import time
-from pathlib import Path
 
 from autograder.paths import ROOT, UserError
 from dlcourse.checks.wire import WireError, decode, encode
@@ -52,7 +51,15 @@ def command(control: int, unsafe: bool) -> list[str]:
     binds = [(path, path) for path in _python_folders()]
     binds += [(ROOT / "dlcourse", f"{INSIDE}/dlcourse"), (ROOT / "data", f"{INSIDE}/data")]
     binds += [(here / name, f"{INSIDE}/{name}") for name in ("inside.py", "cells.py")]
-    arguments = [bubblewrap(), "--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--cap-add", "CAP_SYS_ADMIN"]
+    arguments = [
+        bubblewrap(),
+        "--unshare-all",
+        "--die-with-parent",
+        "--new-session",
+        "--clearenv",
+        "--cap-add",
+        "CAP_SYS_ADMIN",
+    ]
     arguments += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
     for source, target in binds:
         arguments += ["--ro-bind", str(source), str(target)]
@@ -68,8 +75,14 @@ def command(control: int, unsafe: bool) -> list[str]:
 def _python_folders() -> list[str]:
     """What Python and torch need to run: system libraries, the interpreter, the installed packages."""
     folders = ["/usr", "/etc/alternatives", "/etc/ld.so.cache", "/etc/fonts", sys.base_prefix, sys.prefix]
-    folders += [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), os.path.dirname(os.path.realpath(sys.executable))]
-    wanted = sorted({os.path.realpath(path) if path == sys.base_prefix else path for path in folders if os.path.exists(path)})
+    folders += [
+        sysconfig.get_path("purelib"),
+        sysconfig.get_path("platlib"),
+        os.path.dirname(os.path.realpath(sys.executable)),
+    ]
+    wanted = sorted(
+        {os.path.realpath(path) if path == sys.base_prefix else path for path in folders if os.path.exists(path)}
+    )
     return [path for path in wanted if not any(path != other and path.startswith(other + "/") for other in wanted)]
 
 

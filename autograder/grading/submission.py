@@ -1,5 +1,6 @@
 """Grading one submission: read the notebook, have it run in the sandbox, compare what comes back with the key."""
 
+import functools
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,7 +65,9 @@ def read_cells(path: Path, demos: set[str]) -> list[Cell]:
     """
     try:
         if path.stat().st_size > MAX_NOTEBOOK:
-            raise Unreadable(f"the notebook is larger than {MAX_NOTEBOOK // 2**20} MB: clear its outputs and hand it in again")
+            raise Unreadable(
+                f"the notebook is larger than {MAX_NOTEBOOK // 2**20} MB: clear its outputs and hand it in again"
+            )
         content = json.loads(path.read_bytes().decode("utf-8"))
     except OSError as error:
         raise Unreadable(f"the notebook cannot be read: {error.strerror}") from None
@@ -95,7 +98,9 @@ def _read_cell(raw, number: int, demos: set[str]) -> Cell | None:
     return Cell(str(raw.get("cell_type")), source, name, "demo" in tags or identity in demos)
 
 
-def grade_submission(sandbox: Sandbox, path: Path, keys: list[dict], written: dict[str, float], demos: set[str]) -> list[ExerciseResult]:
+def grade_submission(
+    sandbox: Sandbox, path: Path, keys: list[dict], written: dict[str, float], demos: set[str]
+) -> list[ExerciseResult]:
     """Grade a submitted notebook.
 
     Args:
@@ -137,7 +142,7 @@ def _run(sandbox: Sandbox, plan: Plan) -> None:
     """Fill the plan's outcomes. When a child ends early, what it was at costs itself alone, and a fresh child does the rest."""
     cells, waiting = list(plan.cells), list(plan.keys)
     for _ in range(MAX_CHILDREN):
-        messages, end = sandbox.run(_request(cells, waiting), lambda start: _wall_seconds(start, waiting))
+        messages, end = sandbox.run(_request(cells, waiting), functools.partial(_wall_seconds, keys=waiting))
         messages = [message for message in messages if _well_formed(message)]
         at = next((message for message in reversed(messages) if "start" in message), {"start": "nothing", "name": ""})
         for message in messages:
@@ -156,17 +161,28 @@ def _run(sandbox: Sandbox, plan: Plan) -> None:
         if not waiting:
             return
         if at["start"] == "cell":
-            plan.errors.setdefault(at["name"], {"type": "Crashed", "message": f"running the cell ended the process ({end})", "lines": []})
+            plan.errors.setdefault(
+                at["name"], {"type": "Crashed", "message": f"running the cell ended the process ({end})", "lines": []}
+            )
             cells = [cell for cell in cells if cell.name != at["name"]]
         elif at["start"] == "nothing":
             break
     for key in waiting:
-        plan.outcomes[key["id"]] = [[_crash("the notebook could not be run to its end") for _ in part["cases"]] for part in key["parts"]]
+        plan.outcomes[key["id"]] = [
+            [_crash("the notebook could not be run to its end") for _ in part["cases"]] for part in key["parts"]
+        ]
 
 
 def _request(cells: list[Cell], keys: list[dict]) -> dict:
-    exercises = [{"id": key["id"], "notebook": key["notebook"], "seconds": key["seconds"], "parts": requested(key)} for key in keys]
-    return {"cells": [{"source": cell.source, "name": cell.name} for cell in cells], "cell_seconds": CELL_SECONDS, "exercises": exercises}
+    exercises = [
+        {"id": key["id"], "notebook": key["notebook"], "seconds": key["seconds"], "parts": requested(key)}
+        for key in keys
+    ]
+    return {
+        "cells": [{"source": cell.source, "name": cell.name} for cell in cells],
+        "cell_seconds": CELL_SECONDS,
+        "exercises": exercises,
+    }
 
 
 def _seconds(start: dict, keys: list[dict]) -> float:
@@ -207,15 +223,29 @@ def _well_formed(message: dict) -> bool:
         return isinstance(message["start"], str) and isinstance(message["name"], str)
     if fields == {"cell", "error"}:
         return isinstance(message["cell"], str) and _is_error(message["error"])
-    if fields != {"exercise", "part", "case", "outcome"} or not isinstance(message["outcome"], dict) or len(message["outcome"]) != 1:
+    if (
+        fields != {"exercise", "part", "case", "outcome"}
+        or not isinstance(message["outcome"], dict)
+        or len(message["outcome"]) != 1
+    ):
         return False
     (kind, value), *_ = message["outcome"].items()
-    fits = {"error": _is_error(value), "missing": isinstance(value, str), "observed": True, "unanswered": True, "timeout": True}
+    fits = {
+        "error": _is_error(value),
+        "missing": isinstance(value, str),
+        "observed": True,
+        "unanswered": True,
+        "timeout": True,
+    }
     return type(message["part"]) is int and type(message["case"]) is int and fits.get(kind, False)
 
 
 def _is_error(value) -> bool:
-    if not isinstance(value, dict) or set(value) != {"type", "message", "lines"} or not isinstance(value["lines"], list):
+    if (
+        not isinstance(value, dict)
+        or set(value) != {"type", "message", "lines"}
+        or not isinstance(value["lines"], list)
+    ):
         return False
     return all(isinstance(text, str) for text in [value["type"], value["message"], *value["lines"]])
 
@@ -226,7 +256,9 @@ def _result(key: dict, plan: Plan) -> ExerciseResult:
         failed = {"timeout": CELL_SECONDS} if error["type"] == "TimeLimit" else {"error": error}
         outcomes = [[failed if "missing" in outcome else outcome for outcome in part] for part in outcomes]
     verdict = grade(key, outcomes)
-    return ExerciseResult(key["id"], verdict.points, verdict.max_points, verdict.status, verdict.hint, verdict, verdict.says)
+    return ExerciseResult(
+        key["id"], verdict.points, verdict.max_points, verdict.status, verdict.hint, verdict, verdict.says
+    )
 
 
 def _written_result(name: str, points: float, cells: list[Cell]) -> ExerciseResult:

@@ -1,6 +1,18 @@
 """Notebook 6, attention: mistakes in self-attention, several heads, the LSTM that attends, and the statistics of heads."""
 
-from autograder.specs.n06_mistakes import AFTER, EMPTY, GRAPH, IGNORED, INVERTED, LOGITS, ORDER, OVER_KEYS, OWN_PROJECTIONS, Edit, known
+from autograder.specs.n06_mistakes import (
+    AFTER,
+    EMPTY,
+    GRAPH,
+    IGNORED,
+    INVERTED,
+    LOGITS,
+    ORDER,
+    OVER_KEYS,
+    OWN_PROJECTIONS,
+    Edit,
+    known,
+)
 from autograder.specs.n06_mistakes_scores import RESULT
 
 # --- self_attention ---------------------------------------------------------------------------------------------------------------

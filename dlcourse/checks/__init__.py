@@ -1,10 +1,10 @@
 """`check("<id>")`: what a student calls under each answer.
 
-    wire        plain data as bytes            key         what is expected
-    probe       how an answer is called        compare     agreement, in words
-    observe     helpers for probes             verdict     observations to points
-    watch       which functions ran            feedback    a verdict as HTML and text
-    isolation   a clean state around an answer
+wire        plain data as bytes            key         what is expected
+probe       how an answer is called        compare     agreement, in words
+observe     helpers for probes             verdict     observations to points
+watch       which functions ran            feedback    a verdict as HTML and text
+isolation   a clean state around an answer
 """
 
 import contextlib

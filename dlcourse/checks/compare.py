@@ -73,7 +73,11 @@ def _tensor_difference(observed: torch.Tensor, expected: torch.Tensor, tolerance
 
 def _first(observed: torch.Tensor, expected: torch.Tensor, mask: torch.Tensor) -> str:
     place = int(mask.nonzero()[0])
-    index = ", ".join(str(int(i)) for i in torch.unravel_index(torch.tensor(place), expected.shape)) if expected.ndim else ""
+    index = (
+        ", ".join(str(int(i)) for i in torch.unravel_index(torch.tensor(place), expected.shape))
+        if expected.ndim
+        else ""
+    )
     return f"at [{index}]: expected {show(expected.flatten()[place])}, got {show(observed.flatten()[place])}"
 
 
@@ -81,7 +85,9 @@ def _list_difference(observed, expected: list, tolerance) -> str | None:
     if not isinstance(observed, list):
         return f"expected {len(expected)} values, got {show(observed)}"
     if len(observed) != len(expected):
-        return f"expected {len(expected)} values, got {len(observed)}" + (f": {show(observed)}" if len(observed) <= 6 else "")
+        return f"expected {len(expected)} values, got {len(observed)}" + (
+            f": {show(observed)}" if len(observed) <= 6 else ""
+        )
     for position, (one, other) in enumerate(zip(observed, expected)):
         if found := difference(one, other, tolerance):
             return f"entry {position}: {found}"

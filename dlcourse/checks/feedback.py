@@ -81,7 +81,9 @@ def verdict_html(verdict: Verdict) -> str:
     if verdict.status == "unanswered":
         return _card(verdict, colour, [f"<p style='margin:0'><strong>{escape(headline(verdict))}</strong></p>"])
     if verdict.says:
-        body.append(f"<p style='margin:.5em 0'><strong>This looks like a known mistake.</strong> {escape(verdict.says)}</p>")
+        body.append(
+            f"<p style='margin:.5em 0'><strong>This looks like a known mistake.</strong> {escape(verdict.says)}</p>"
+        )
     body.append("<ul style='list-style:none;padding-left:0;margin:.5em 0'>")
     body += [_part_html(verdict, part) for part in verdict.parts]
     body.append("</ul>")
@@ -97,7 +99,9 @@ def _card(verdict: Verdict, colour: str, body: list[str]) -> str:
 def _part_html(verdict: Verdict, part: PartVerdict) -> str:
     colour = GREEN if part.passed else RED
     lines = [f"<li style='margin:.2em 0'><span style='color:{colour}' aria-hidden='true'>{MARKS[part.passed]}</span> "]
-    lines.append(f"{escape(part.name)}<span style='opacity:.85'> — {'passes' if part.passed else 'does not pass'}</span>")
+    lines.append(
+        f"{escape(part.name)}<span style='opacity:.85'> — {'passes' if part.passed else 'does not pass'}</span>"
+    )
     if part.says and part.says != verdict.says:
         lines.append(f"<p style='margin:.2em 0 .2em 1.2em'>{escape(part.says)}</p>")
     if part.note and not _untouched(part):
@@ -138,7 +142,9 @@ def case_sentences(case: CaseVerdict) -> list[str]:
     if case.kind == "unanswered":
         return ["not answered yet"]
     if case.kind == "missing":
-        return [f"there is no {case.differences['missing'].strip(chr(39))} here: run the cell that defines it, and mind the exact name"]
+        return [
+            f"there is no {case.differences['missing'].strip(chr(39))} here: run the cell that defines it, and mind the exact name"
+        ]
     if case.kind == "timeout":
         return [f"no result after {case.differences['timeout']} seconds of computing: look for a loop that never ends"]
     if case.kind == "error":

@@ -34,7 +34,13 @@ def clean_state(seed: int = 0):
     np.random.seed(seed)
     random.seed(seed)
     try:
-        with _silence(), torch.inference_mode(False), torch.enable_grad(), np.errstate(all="ignore"), _close_new_figures():
+        with (
+            _silence(),
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            np.errstate(all="ignore"),
+            _close_new_figures(),
+        ):
             yield
     finally:
         torch.set_default_dtype(dtype)
@@ -90,7 +96,10 @@ def time_limit(cpu_seconds: float, wall_factor: float = 6.0):
     def stop(number, frame):
         raise TimeLimit
 
-    timers = [(signal.ITIMER_PROF, signal.SIGPROF, cpu_seconds), (signal.ITIMER_REAL, signal.SIGALRM, wall_factor * cpu_seconds)]
+    timers = [
+        (signal.ITIMER_PROF, signal.SIGPROF, cpu_seconds),
+        (signal.ITIMER_REAL, signal.SIGALRM, wall_factor * cpu_seconds),
+    ]
     handlers = [signal.signal(number, stop) for _, number, _ in timers]
     try:
         for timer, _, seconds in timers:

@@ -38,7 +38,9 @@ def find_key(exercise: str, folder: Path | None = None) -> dict:
     folder = folder or keys_folder()
     paths = sorted(folder.glob(f"*/{exercise}.key")) if exercise.isidentifier() else []
     if not paths:
-        raise KeyMissing(f'there is no exercise "{exercise}": the ids are {", ".join(exercise_ids(folder)) or "missing"}')
+        raise KeyMissing(
+            f'there is no exercise "{exercise}": the ids are {", ".join(exercise_ids(folder)) or "missing"}'
+        )
     return read_key(paths[0])
 
 

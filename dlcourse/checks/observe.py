@@ -76,4 +76,8 @@ def plain(value, depth: int = 0):
 
 def _whole(tensor: torch.Tensor) -> torch.Tensor:
     """A plain copy in main memory, without subclass, conjugation or strides."""
-    return torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.resolve_conj().resolve_neg()) if tensor.device.type != "meta" else tensor
+    return (
+        torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.resolve_conj().resolve_neg())
+        if tensor.device.type != "meta"
+        else tensor
+    )

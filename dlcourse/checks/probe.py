@@ -2,8 +2,8 @@
 
 import importlib
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 import torch
 

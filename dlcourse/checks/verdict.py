@@ -76,7 +76,9 @@ def facts(probe, outcome: dict, secret: dict) -> dict:
         return observed
     try:
         return probe.judge(observed, **secret)
-    except Exception as error:  # the observation is the student's: whatever shape it has, it is a wrong answer, and says so
+    except (
+        Exception
+    ) as error:  # the observation is the student's: whatever shape it has, it is a wrong answer, and says so
         return {"observation": f"not of the form asked for ({type(error).__name__}: {error})"}
 
 
@@ -143,7 +145,9 @@ def _likeliest(key: dict, part: dict, cases: list[CaseVerdict], seen: list[dict]
             if wrong is None:
                 continue
             theirs += len(wrong)
-            alike += sum((number, name) in mine and _same(seen[number], wrong, name, part["tolerance"]) for name in wrong)
+            alike += sum(
+                (number, name) in mine and _same(seen[number], wrong, name, part["tolerance"]) for name in wrong
+            )
         likeness = 2 * alike / (len(mine) + theirs) if alike else 0.0
         if likeness > best_likeness or (best is None and likeness == best_likeness):
             best, best_likeness = misconception, likeness

@@ -3,7 +3,6 @@
 import contextlib
 import sys
 
-import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -94,7 +93,16 @@ SOFTMAXES = ("softmax", "log_softmax", "softmin", "logsigmoid", "log_sigmoid", "
 DROPOUTS = ("dropout", "native_dropout", "fused_dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout")
 BATCH_NORMS = ("batch_norm", "native_batch_norm", "native_batch_norm_legit", "batch_norm_impl_index", "instance_norm")
 LAYER_NORMS = ("layer_norm", "native_layer_norm", "group_norm", "native_group_norm", "rms_norm")
-CONVOLUTIONS = ("convolution", "conv1d", "conv2d", "conv3d", "conv_transpose2d", "mkldnn_convolution", "slow_conv2d", "thnn_conv2d")
+CONVOLUTIONS = (
+    "convolution",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose2d",
+    "mkldnn_convolution",
+    "slow_conv2d",
+    "thnn_conv2d",
+)
 POOLINGS = ("max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "max_pool2d_with_indices",
             "lp_pool2d", "max_pool3d", "avg_pool3d")  # fmt: skip
 ATTENTIONS = (

@@ -168,9 +168,7 @@ def test_data_folder_of_the_environment_comes_first(monkeypatch, tmp_path):
 
 
 def test_offline_and_nothing_here_is_one_clear_sentence(elsewhere):
-    with pytest.raises(
-        FileNotFoundError, match=r"mnist1d.npz cannot be downloaded.*DLCOURSE_OFFLINE=1.*DLCOURSE_DATA"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"mnist1d.npz cannot be downloaded.*DLCOURSE_OFFLINE=1.*DLCOURSE_DATA"):
         data.mnist1d()
 
 
@@ -263,11 +261,7 @@ def test_cifar10_from_torchvision_becomes_one_file(monkeypatch, elsewhere, capfd
 
 def test_the_import_is_light():
     heavy = "{'torchvision', 'sklearn', 'matplotlib', 'pandas', 'IPython'}"
-    code = (
-        f"import sys, dlcourse.data, dlcourse.training, dlcourse.plotting; print({heavy} & set(sys.modules))"
-    )
+    code = f"import sys, dlcourse.data, dlcourse.training, dlcourse.plotting; print({heavy} & set(sys.modules))"
     root = FOLDER.parent
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
-    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "set()"

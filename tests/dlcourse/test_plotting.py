@@ -54,9 +54,7 @@ def test_show_images_without_titles_and_without_images():
 
 
 def test_plot_history():
-    fig = plot_history(
-        History([2.0, 1.0], [40.0, 60.0], [2.1, 1.4], [35.0, 50.0], [0.1, 0.1]), title="digits"
-    )
+    fig = plot_history(History([2.0, 1.0], [40.0, 60.0], [2.1, 1.4], [35.0, 50.0], [0.1, 0.1]), title="digits")
     fig.canvas.draw()
     loss, accuracy = fig.axes
     assert (loss.get_xlabel(), loss.get_ylabel(), accuracy.get_ylabel()) == (

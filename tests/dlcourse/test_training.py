@@ -19,9 +19,7 @@ def task(n=70, seed=0):
 
 def network(dropout=0.2):
     torch.manual_seed(3)
-    return nn.Sequential(
-        nn.Linear(5, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(dropout), nn.Linear(16, 2)
-    )
+    return nn.Sequential(nn.Linear(5, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(dropout), nn.Linear(16, 2))
 
 
 def weights(model):

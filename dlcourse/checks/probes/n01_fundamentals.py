@@ -25,11 +25,11 @@ def scattered(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.transpose(0, -1).contiguous().transpose(0, -1)
 
 
-def agree(observed, expected: torch.Tensor) -> bool:
-    """Whether a tensor has the shape, the dtype and, within the usual tolerance, the values of another one."""
+def agree(observed, expected: torch.Tensor, tolerance: float | None = None) -> bool:
+    """Whether a tensor has the shape, the dtype and, within a tolerance (the usual one if not given), the values of another one."""
     if not isinstance(observed, torch.Tensor) or (observed.shape, observed.dtype) != (expected.shape, expected.dtype):
         return False
-    bound = TOLERANCE[expected.dtype] * expected.abs().clamp(min=1.0)
+    bound = (tolerance or TOLERANCE[expected.dtype]) * expected.abs().clamp(min=1.0)
     return bool(((observed - expected).abs() <= bound).all())
 
 
@@ -65,7 +65,7 @@ def activation(answer, name, x, options=None, contiguous=True):
 def judge_extremes(observation, right):
     """Whether values far from zero are right, and if not, in which way."""
     output = observation["output"]
-    if agree(output, right):
+    if agree(output, right, 1e-5):
         return {"values far from zero": "right"}
     if isinstance(output, torch.Tensor) and output.shape == right.shape and not output.isfinite().all():
         return {"values far from zero": "NaN or infinite"}
@@ -98,7 +98,11 @@ def loss_value(answer, name, prediction, target, contiguous=True):
 def judge_far_loss(observation, right):
     """Whether the loss of extreme logits is right, and if not, in which way."""
     loss = observation["loss"]
-    loss = float(loss) if isinstance(loss, (int, float)) or (isinstance(loss, torch.Tensor) and loss.numel() == 1) else None
+    loss = (
+        float(loss)
+        if isinstance(loss, (int, float)) or (isinstance(loss, torch.Tensor) and loss.numel() == 1)
+        else None
+    )
     if loss is None:
         return {"loss": "not one number", "value": "not one number"}
     if not math.isfinite(loss):
@@ -155,11 +159,16 @@ def momentum_steps(answer, params, grads, velocities, rates, options=None, leave
     params = [param.requires_grad_(leaves) for param in params]
     handed_over, returned = list(params), None
     for step, rate in enumerate(rates):
-        returned = answer.sgd_momentum_step(params, [grad.clone() for grad in grads[step]], velocities, rate, **(options or {}))
+        returned = answer.sgd_momentum_step(
+            params, [grad.clone() for grad in grads[step]], velocities, rate, **(options or {})
+        )
     return {
         "parameters": handed_over,
         "velocities": velocities,
-        "the parameters are leaves that require grad": all(param.is_leaf and param.requires_grad for param in handed_over) == leaves,
+        "the parameters are leaves that require grad": all(
+            param.is_leaf and param.requires_grad for param in handed_over
+        )
+        == leaves,
         "returned value": returned,
     }
 
@@ -222,7 +231,10 @@ def adam_gaps(answer, params, grads, options):
         if unanswered(error):
             raise
         survived = False
-    return {"parameters": [param.detach().clone() for param in params], "step() goes on where a gradient is None": survived}
+    return {
+        "parameters": [param.detach().clone() for param in params],
+        "step() goes on where a gradient is None": survived,
+    }
 
 
 def judge_zero_grad(observation):
@@ -286,7 +298,9 @@ def initialized(answer, name, shape, leaf=False, double=False):
 MODELS = {
     "linear": lambda: nn.Linear(3, 2),
     "two layers": lambda: nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)),
-    "convolution and batch norm": lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 3)),
+    "convolution and batch norm": lambda: nn.Sequential(
+        nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 3)
+    ),
 }
 
 
@@ -314,9 +328,13 @@ def judge_dropout(observation, p):
     near = {"about p": p, "about 1 - p": 1 - p, "none": 0.0, "all": 1.0}
     return {
         "output": "a tensor of the shape and dtype of x",
-        "share of x that is dropped": next((name for name, value in near.items() if abs(share - value) < 0.03), round(share, 1)),
+        "share of x that is dropped": next(
+            (name for name, value in near.items() if abs(share - value) < 0.03), round(share, 1)
+        ),
         "what is kept is multiplied by": round(typical, 4),
-        "all that is kept is multiplied by the same": bool(((factor[kept] - typical).abs() <= 1e-5 * abs(typical)).all()),
+        "all that is kept is multiplied by the same": bool(
+            ((factor[kept] - typical).abs() <= 1e-5 * abs(typical)).all()
+        ),
         "each sample has a mask of its own": not bool((rows == rows[0]).all()),
         "each feature of a sample is drawn by itself": bool((rows != rows[:, :1]).any()),
         "a second call draws another mask": not torch.equal(kept, second != 0),
@@ -330,7 +348,11 @@ def judge_dropout(observation, p):
 def dropout_training(answer, p, shape, double=False):
     """Two calls in training mode on numbers between 0.5 and 2.5."""
     count = torch.arange(math.prod(shape), dtype=torch.float64)
-    x = (1.5 + torch.sin(1.7 * count + 0.013 * count**2)).reshape(tuple(shape)).to(torch.float64 if double else torch.float32)
+    x = (
+        (1.5 + torch.sin(1.7 * count + 0.013 * count**2))
+        .reshape(tuple(shape))
+        .to(torch.float64 if double else torch.float32)
+    )
     layer, given = answer.Dropout(p).train(), x.clone()
     leaf = x.clone().requires_grad_()
     with watch(*DROPOUTS, "dropout1d", "dropout2d", "dropout3d") as calls:
@@ -350,7 +372,11 @@ def dropout_evaluation(answer, p, x):
     layer.train()(x.clone())
     leaf = x.clone().requires_grad_()
     after = layer.eval()(leaf * 1)
-    return {"output in evaluation": before, "output in evaluation, after training": after, "gradient": gradient(after.sum(), leaf)}
+    return {
+        "output in evaluation": before,
+        "output in evaluation, after training": after,
+        "gradient": gradient(after.sum(), leaf),
+    }
 
 
 @probe
@@ -413,7 +439,11 @@ def norm_running(answer, batches, options=None):
         means.append(layer.running_mean.detach().clone())
         variances.append(layer.running_var.detach().clone())
     held = layer.running_mean.grad_fn is not None or layer.running_var.grad_fn is not None
-    return {"running mean after each batch": means, "running variance after each batch": variances, "running values hold a graph": held}
+    return {
+        "running mean after each batch": means,
+        "running variance after each batch": variances,
+        "running values hold a graph": held,
+    }
 
 
 @probe
@@ -424,7 +454,11 @@ def norm_evaluation(answer, x, mean, var, options=None):
         layer.running_mean.copy_(mean)
         layer.running_var.copy_(var)
     output = layer.eval()(x)
-    return {"output": output, "running mean afterwards": layer.running_mean, "running variance afterwards": layer.running_var}
+    return {
+        "output": output,
+        "running mean afterwards": layer.running_mean,
+        "running variance afterwards": layer.running_var,
+    }
 
 
 @probe
@@ -464,7 +498,11 @@ def next_numbers() -> list[float]:
 def judge_split(observation, n):
     """Properties of a split; any way of shuffling will do."""
     parts = observation["split"]
-    if not isinstance(parts, list) or len(parts) != 3 or not all(isinstance(part, torch.Tensor) and part.ndim == 1 for part in parts):
+    if (
+        not isinstance(parts, list)
+        or len(parts) != 3
+        or not all(isinstance(part, torch.Tensor) and part.ndim == 1 for part in parts)
+    ):
         return {"returns": "not three tensors of one dimension"}
     order = torch.cat(parts).tolist()
     facts = {
@@ -477,7 +515,9 @@ def judge_split(observation, n):
     if n >= 20:
         again, other = observation["again"], observation["other seed"]
         facts["shuffled across the parts"] = sorted(parts[0].tolist()) != list(range(len(parts[0])))
-        facts["shuffled within each part"] = all(part.tolist() != sorted(part.tolist()) for part in parts if len(part) > 4)
+        facts["shuffled within each part"] = all(
+            part.tolist() != sorted(part.tolist()) for part in parts if len(part) > 4
+        )
         facts["the same seed gives the same split"] = isinstance(again, list) and torch.cat(again).tolist() == order
         facts["another seed gives another split"] = isinstance(other, list) and torch.cat(other).tolist() != order
     facts["the global generators go on as if nothing had happened"] = observation["after"] == observation["before"]
@@ -504,7 +544,10 @@ def split(answer, n, options=None, seed=None):
 @probe
 def split_fractions(answer, n, allowed, forbidden):
     """Which exception `split_indices` raises for some fractions."""
-    return {f"fractions {fractions} raise": raised(answer.split_indices, n, tuple(fractions)) for fractions in [*allowed, *forbidden]}
+    return {
+        f"fractions {fractions} raise": raised(answer.split_indices, n, tuple(fractions))
+        for fractions in [*allowed, *forbidden]
+    }
 
 
 def scalings(part, train, data):
@@ -517,10 +560,16 @@ def scalings(part, train, data):
         yield "train's mean and standard deviation", (part - train.mean(0)) / std(train, dim=0)
         yield "mean and standard deviation of all data together", (part - data.mean(0)) / std(data, dim=0)
         yield "each part's own mean and standard deviation", (part - part.mean(0)) / std(part, dim=0)
-        yield "train's mean, and its variance for the standard deviation", (part - train.mean(0)) / std(train, dim=0) ** 2
+        yield (
+            "train's mean, and its variance for the standard deviation",
+            (part - train.mean(0)) / std(train, dim=0) ** 2,
+        )
         yield "one mean and one standard deviation for all columns", (part - train.mean()) / std(train)
         yield "train's standard deviation, without a mean", part / std(train, dim=0)
-        yield "each row's mean and standard deviation", (part - part.mean(1, keepdim=True)) / std(part, dim=1, keepdim=True)
+        yield (
+            "each row's mean and standard deviation",
+            (part - part.mean(1, keepdim=True)) / std(part, dim=1, keepdim=True),
+        )
     yield "train's mean alone", part - train.mean(0)
     yield "train's minimum and maximum", (part - train.amin(0)) / (train.amax(0) - train.amin(0))
     yield "nothing: they are unchanged", part
@@ -544,7 +593,11 @@ def judge_standardized(observation, train, others):
     """Which statistics each part was standardised by; correction 0 and 1 are both right."""
     found = observation["parts"]
     parts = [train, *others]
-    if not isinstance(found, list) or len(found) != len(parts) or not all(isinstance(part, torch.Tensor) for part in found):
+    if (
+        not isinstance(found, list)
+        or len(found) != len(parts)
+        or not all(isinstance(part, torch.Tensor) for part in found)
+    ):
         return {"returns": "not one tensor for each argument"}
     facts = {"returns": "one tensor for each argument"}
     table = [part if part.ndim == 2 else part.unsqueeze(1) for part in parts]
@@ -556,7 +609,8 @@ def judge_standardized(observation, train, others):
             continue
         seen = seen.reshape(part.shape)
         if constant.any():
-            facts[f"{name}: columns that are constant in train"] = constant_columns(seen[:, constant], part[:, constant], table[0][:, constant])
+            what = constant_columns(seen[:, constant], part[:, constant], table[0][:, constant])
+            facts[f"{name}: columns that are constant in train"] = what
         if not constant.all():
             ways = scalings(part[:, ~constant], table[0][:, ~constant], torch.cat(table)[:, ~constant])
             with warnings.catch_warnings(action="ignore"):  # a single row or column has no standard deviation
@@ -593,7 +647,9 @@ class Recorder(nn.Module):
 
 def make_loader(x, y, batch_size, classes, batch_norm):
     """A network and a loader for it."""
-    return Recorder(x[0].numel(), classes, batch_norm).to(x.dtype), DataLoader(TensorDataset(x, y), batch_size=batch_size)
+    return Recorder(x[0].numel(), classes, batch_norm).to(x.dtype), DataLoader(
+        TensorDataset(x, y), batch_size=batch_size
+    )
 
 
 def make_criterion(smoothing):
@@ -625,7 +681,9 @@ def trained(answer, x, y, batch_size, classes, lr, fields, epochs=1, batch_norm=
 
 def as_number(value):
     """A number, also from a tensor or an array that holds one."""
-    single = (isinstance(value, torch.Tensor) and value.numel() == 1) or (isinstance(value, np.ndarray) and value.size == 1)
+    single = (isinstance(value, torch.Tensor) and value.numel() == 1) or (
+        isinstance(value, np.ndarray) and value.size == 1
+    )
     return value.item() if single else value
 
 
@@ -635,7 +693,9 @@ def evaluated(answer, x, y, batch_size, classes, fields, batch_norm=False, smoot
     model, loader = make_loader(x, y, batch_size, classes, batch_norm)
     model.train()
     before = [value.clone() for value in model.state_dict().values()]
-    loss, accuracy, predictions, targets = answer.evaluate(model, loader, make_criterion(smoothing), torch.device("cpu"))
+    loss, accuracy, predictions, targets = answer.evaluate(
+        model, loader, make_criterion(smoothing), torch.device("cpu")
+    )
     seen = {
         "loss": as_number(loss),
         "accuracy": as_number(accuracy),

@@ -85,11 +85,15 @@ def judge_state(observation, tgt_steps):
         "another source of one sample leaves the other samples alone": bool(own[1:].abs().max() < 1e-6),
         "another h given to decode changes the logits": changed("another h"),
         "another c given to decode changes the logits": changed("another c"),
-        "forward equals encode, then decode": bool(torch.allclose(observation["forward"], observation["logits"], atol=1e-5)),
+        "forward equals encode, then decode": bool(
+            torch.allclose(observation["forward"], observation["logits"], atol=1e-5)
+        ),
     }
     later = observation["another last symbol"].double() - observation["logits"].double()
     facts["another last target symbol changes the last logits"] = bool(later[:, -1].abs().max() > 1e-7)
-    facts["another last target symbol leaves the earlier logits alone"] = bool(later[:, : tgt_steps - 1].abs().max() < 1e-6)
+    facts["another last target symbol leaves the earlier logits alone"] = bool(
+        later[:, : tgt_steps - 1].abs().max() < 1e-6
+    )
     return facts
 
 
@@ -136,7 +140,10 @@ def seq2seq_pieces(answer, sizes, src, tgt):
     with torch.no_grad():
         h, c = first = model.encode(src)
         logits, whole_h, whole_c = model.decode(tgt, h, c)
-        seen = {"logits, another h": model.decode(tgt, h + 0.5, c)[0], "logits, another c": model.decode(tgt, h, c + 0.5)[0]}
+        seen = {
+            "logits, another h": model.decode(tgt, h + 0.5, c)[0],
+            "logits, another c": model.decode(tgt, h, c + 0.5)[0],
+        }
         pieces = []
         for symbol in tgt.split(1, dim=1):
             piece, h, c = model.decode(symbol, h, c)
@@ -296,17 +303,27 @@ def multi_head(answer, num_heads, query, key, value, mask=None, seed=0.0, contig
 
 def judge_dropout(observation, p):
     """The weights that were used are 0 or weight / (1 - p), if and only if they were dropped, and nothing else was."""
-    weights, dropped = observation["weights in evaluation"].double(), observation["weights that were used in training"].double()
-    returned, evaluation = observation["weights returned in training"], observation["weights that were used in evaluation"]
+    weights, dropped = (
+        observation["weights in evaluation"].double(),
+        observation["weights that were used in training"].double(),
+    )
+    returned, evaluation = (
+        observation["weights returned in training"],
+        observation["weights that were used in evaluation"],
+    )
     kept = dropped.abs() > 1e-6
     share = float(kept.double().mean())
     return {
-        "the weights returned in training are those before dropout": bool(torch.allclose(returned, weights.to(returned.dtype), atol=1e-5)),
+        "the weights returned in training are those before dropout": bool(
+            torch.allclose(returned, weights.to(returned.dtype), atol=1e-5)
+        ),
         "in evaluation nothing is dropped": bool(torch.allclose(evaluation.double(), weights, atol=1e-4)),
         "training gives another output than evaluation": not torch.allclose(dropped, evaluation.double(), atol=1e-6),
         "some weights are dropped in training": share < 1,
         "the share that is dropped fits": abs(1 - share - p) < 0.15,
-        "what is kept is the weight divided by 1 - p": bool(torch.allclose(dropped[kept], (weights / (1 - p))[kept], atol=1e-4)),
+        "what is kept is the weight divided by 1 - p": bool(
+            torch.allclose(dropped[kept], (weights / (1 - p))[kept], atol=1e-4)
+        ),
     }
 
 
@@ -381,7 +398,9 @@ def judge_lstm_dropout(observation):
     return {
         "about half of the features before fc are dropped in training, with dropout=0.5": 0.35 < share < 0.65,
         "none in evaluation": not bool((evaluated == 0).any()),
-        "shape of the logits of a model made without arguments": observation["shape of the logits of a model made without arguments"],
+        "shape of the logits of a model made without arguments": observation[
+            "shape of the logits of a model made without arguments"
+        ],
     }
 
 
@@ -414,7 +433,9 @@ def statistics(answer, weights, names, contiguous=True):
 
 def _edges(artist):
     """Values (rows, columns) of a heat map, and the edges of its columns along x and of its rows along y."""
-    values = torch.as_tensor(artist.get_array().filled(math.nan) if hasattr(artist.get_array(), "filled") else artist.get_array()).double()
+    values = torch.as_tensor(
+        artist.get_array().filled(math.nan) if hasattr(artist.get_array(), "filled") else artist.get_array()
+    ).double()
     if hasattr(artist, "get_extent"):
         left, right, bottom, top = artist.get_extent()
         first, last = (top, bottom) if artist.origin == "upper" else (bottom, top)
@@ -431,14 +452,23 @@ def _labels(axis, coordinate: int) -> list:
     found = []
     for text in axis.get_majorticklabels() + axis.get_minorticklabels():
         place = float(text.get_position()[coordinate])
-        if text.get_text().strip() and text.get_visible() and low - 1e-6 <= place <= high + 1e-6 and [place, text.get_text()] not in found:
+        if (
+            text.get_text().strip()
+            and text.get_visible()
+            and low - 1e-6 <= place <= high + 1e-6
+            and [place, text.get_text()] not in found
+        ):
             found.append([place, text.get_text()])
     return sorted(found)
 
 
 def _in_order(labels: list, tokens: list) -> list:
     """Labels by place; turned round if that is the order of the tokens."""
-    return labels[::-1] if [text for _, text in labels][::-1] == tokens and [text for _, text in labels] != tokens else labels
+    return (
+        labels[::-1]
+        if [text for _, text in labels][::-1] == tokens and [text for _, text in labels] != tokens
+        else labels
+    )
 
 
 def _cell(edges: list, place: float):
@@ -451,7 +481,10 @@ def _cell(edges: list, place: float):
 
 def judge_plot(observation, query_tokens, key_tokens):
     """The weight that the picture shows for each pair of labels, whichever way round it is drawn."""
-    along_x, along_y = _in_order(observation["labels along x"], key_tokens), _in_order(observation["labels along y"], query_tokens)
+    along_x, along_y = (
+        _in_order(observation["labels along x"], key_tokens),
+        _in_order(observation["labels along y"], query_tokens),
+    )
     drawn = "no heat map on these axes"
     if observation["heat maps"]:
         values, x_edges, y_edges = observation["heat maps"][0]
@@ -488,7 +521,11 @@ def attention_plot(answer, weights, query_tokens, key_tokens, given=True, requir
     finally:
         plt.show = show
     axes = ax if given else result if isinstance(result, Axes) else plt.gca()
-    maps = [artist for artist in [*axes.images, *axes.collections] if hasattr(artist, "get_extent") or hasattr(artist, "get_coordinates")]
+    maps = [
+        artist
+        for artist in [*axes.images, *axes.collections]
+        if hasattr(artist, "get_extent") or hasattr(artist, "get_coordinates")
+    ]
     bars = [other for other in axes.figure.axes if hasattr(other, "_colorbar")]
     super_title = axes.figure.get_suptitle() if hasattr(axes.figure, "get_suptitle") else ""
     return {

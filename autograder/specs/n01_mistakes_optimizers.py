@@ -1,0 +1,305 @@
+"""Notebook 1, fundamentals: mistakes known by name, as edits of the reference answers; here optimizers and initialisation."""
+
+from autograder.specs.n01_mistakes import variants
+
+# --- sgd_momentum ----------------------------------------------------------------------------------------------------------------------
+
+V_STEP, P_STEP = "v.mul_(momentum).add_(g)", "p.sub_(lr * v)"
+RATE_IN_V = "Keep the learning rate out of the velocity: PyTorch multiplies by it when the parameter moves, so a new rate acts at once."
+REBOUND = "A plain assignment makes a new tensor and leaves the one in the list as it was: change it in place."
+
+SGD_MOMENTUM = [
+    *variants(
+        "rate-in-velocity",
+        RATE_IN_V,
+        (V_STEP, "v.mul_(momentum).add_(lr * g)", (P_STEP, "p.sub_(v)")),
+        (V_STEP, "v.mul_(momentum).sub_(lr * g)", (P_STEP, "p.add_(v)")),
+        (V_STEP, "v.mul_(momentum).add_(lr * g)"),
+    ),
+    *variants(
+        "velocity-not-kept",
+        "The velocity has to be there in the next call: write the new value into the tensor that was handed over.",
+        (V_STEP, "v = momentum * v + g"),
+    ),
+    *variants(
+        "not-in-place",
+        REBOUND,
+        (P_STEP, "p = p - lr * v"),
+        (V_STEP, "v = momentum * v + g", (P_STEP, "p = p - lr * v")),
+    ),
+    *variants(
+        "graph-in-the-way",
+        "A leaf that requires grad may not be changed in place while a graph is recorded: switch recording off for the update.",
+        ("with torch.no_grad():", "with torch.enable_grad():"),
+    ),
+    *variants("uphill", "The parameters go against the gradient: subtract.", (P_STEP, "p.add_(lr * v)")),
+    *variants(
+        "averaged-gradient",
+        "PyTorch's form adds the whole gradient to the velocity: there is no factor of 1 - momentum.",
+        (V_STEP, "v.mul_(momentum).add_((1 - momentum) * g)"),
+    ),
+    *variants(
+        "gradient-damped",
+        "Momentum multiplies the old velocity alone, not the gradient.",
+        (V_STEP, "v.add_(g).mul_(momentum)"),
+    ),
+    *variants(
+        "old-velocity",
+        "First update the velocity, then move by the new one.",
+        (V_STEP + "\n            " + P_STEP, P_STEP + "\n            " + V_STEP),
+    ),
+    *variants(
+        "nesterov",
+        "This is Nesterov's variant: the plain form moves by the velocity itself.",
+        (P_STEP, "p.sub_(lr * (g + momentum * v))"),
+    ),
+    *variants(
+        "no-momentum", "The parameter moves by the velocity, not by the gradient alone.", (P_STEP, "p.sub_(lr * g)")
+    ),
+    *variants(
+        "returns-something",
+        "The function works in place, so it returns None.",
+        (P_STEP, P_STEP + "\n    return params"),
+        (P_STEP, P_STEP + "\n    return params, velocities"),
+        (P_STEP, P_STEP + "\n    return velocities"),
+    ),
+]
+
+
+# --- adam ------------------------------------------------------------------------------------------------------------------------------
+
+UPDATE = "p.sub_(self.lr * m_hat / (torch.sqrt(v_hat) + self.eps))"
+CORRECTION = "Both moments start at zero and are too small at first: divide each by 1 - beta**t."
+COUNT = "The step count t is 1 in the first step: raise it before you use it, and once for each step."
+OWN_COUNT = "A parameter without a gradient has not made a step: count steps for each parameter by itself."
+NO_GRADIENT = "A parameter whose grad is None has to be skipped."
+EXHAUSTED = "A generator can be read only once: keep the parameters in a list."
+M_LINE, V_LINE = "m = beta1 * self.m[i] + (1 - beta1) * g", "v = beta2 * self.v[i] + (1 - beta2) * g**2"
+SKIP = "if p.grad is None:\n                continue\n"
+COUNTING = "self.steps[i] += 1"
+
+ADAM = [
+    *variants(
+        "no-bias-correction",
+        CORRECTION,
+        ("m_hat = m / (1 - beta1**t)", "m_hat = m", ("v_hat = v / (1 - beta2**t)", "v_hat = v")),
+        ("m_hat = m / (1 - beta1**t)", "m_hat = m"),
+        ("v_hat = v / (1 - beta2**t)", "v_hat = v"),
+    ),
+    *variants(
+        "correction-compounds",
+        "Correct a copy of the moments: the corrected values do not go back into the running means.",
+        (
+            "m_hat = m / (1 - beta1**t)",
+            "self.m[i] = m_hat = m / (1 - beta1**t)",
+            ("v_hat = v / (1 - beta2**t)", "self.v[i] = v_hat = v / (1 - beta2**t)"),
+        ),
+    ),
+    *variants(
+        "moments-swapped",
+        "The first moment (of g, with beta1) is the numerator, the second (of g squared, with beta2) the denominator.",
+        ("beta1, beta2 = self.betas", "beta2, beta1 = self.betas"),
+        (UPDATE, "p.sub_(self.lr * v_hat / (torch.sqrt(m_hat) + self.eps))"),
+        (M_LINE, "m = beta1 * self.m[i] + (1 - beta1) * g**2", (V_LINE, "v = beta2 * self.v[i] + (1 - beta2) * g")),
+    ),
+    *variants(
+        "gradient-not-squared",
+        "The second moment averages the squared gradient.",
+        (V_LINE, "v = beta2 * self.v[i] + (1 - beta2) * g"),
+        (V_LINE, "v = beta2 * self.v[i] + (1 - beta2) * g.abs()"),
+    ),
+    *variants(
+        "step-count",
+        COUNT,
+        ("t, g = self.steps[i], p.grad", "t, g = self.steps[i] - 1, p.grad"),
+        ("t, g = self.steps[i], p.grad", "t, g = self.steps[i] + 1, p.grad"),
+        ("t, g = self.steps[i], p.grad", "t, g = 1, p.grad"),
+        ("t, g = self.steps[i], p.grad", "t, g = sum(self.steps), p.grad"),
+    ),
+    *variants(
+        "shared-step-count",
+        OWN_COUNT,
+        (SKIP + "            " + COUNTING, COUNTING + "\n            " + SKIP.rstrip()),
+    ),
+    *variants(
+        "eps-inside-root",
+        "eps is added after the square root, not under it.",
+        (UPDATE, "p.sub_(self.lr * m_hat / torch.sqrt(v_hat + self.eps))"),
+        (UPDATE, "p.sub_(self.lr * m_hat / torch.sqrt(v_hat + self.eps**2))"),
+    ),
+    *variants(
+        "no-eps",
+        "eps belongs to the denominator, after the root.",
+        (UPDATE, "p.sub_(self.lr * m_hat / torch.sqrt(v_hat))"),
+    ),
+    *variants(
+        "eps-before-correction",
+        "eps is added to the corrected root, not before the correction.",
+        (UPDATE, "p.sub_(self.lr * m_hat / (torch.sqrt(v) + self.eps) * math.sqrt(1 - beta2**t))"),
+    ),
+    *variants(
+        "root-missing",
+        "The step is divided by the square root of the second moment.",
+        (UPDATE, "p.sub_(self.lr * m_hat / (v_hat + self.eps))"),
+    ),
+    *variants(
+        "weights-of-average",
+        "A running mean weighs the old value by beta and the new one by 1 - beta.",
+        (M_LINE, "m = beta1 * self.m[i] + g"),
+        (V_LINE, "v = beta2 * self.v[i] + g**2"),
+        (M_LINE, "m = (1 - beta1) * self.m[i] + beta1 * g", (V_LINE, "v = (1 - beta2) * self.v[i] + beta2 * g**2")),
+        (M_LINE, "m = beta1 * self.m[i] + g", (V_LINE, "v = beta2 * self.v[i] + g**2")),
+    ),
+    *variants("uphill", "The parameters go against the gradient: subtract.", (UPDATE, UPDATE.replace("sub_", "add_"))),
+    *variants(
+        "generator-exhausted",
+        EXHAUSTED,
+        (
+            "self.params = list(params)",
+            "self.params = params",
+            ("len(self.params)", "99"),
+            ("self.m = [torch.zeros_like(p) for p in self.params]", "self.m = [0.0] * 99"),
+            ("self.v = [torch.zeros_like(p) for p in self.params]", "self.v = [0.0] * 99"),
+        ),
+        ("self.params = list(params)", "self.params = params", ("len(self.params)", "99")),
+    ),
+    *variants(
+        "gradient-none",
+        NO_GRADIENT,
+        (SKIP, "pass\n"),
+        (
+            "t, g = self.steps[i], p.grad",
+            "t, g = self.steps[i], torch.zeros_like(p) if p.grad is None else p.grad",
+            (SKIP, "pass\n"),
+        ),
+    ),
+    *variants(
+        "stops-at-none",
+        "A parameter without a gradient is skipped; the ones after it still get their step.",
+        (SKIP, SKIP.replace("continue", "break")),
+    ),
+    *variants(
+        "zero-grad-none",
+        "zero_grad has to cope with a parameter that has no gradient yet.",
+        ("            p.grad = None", "            p.grad.zero_()"),
+    ),
+    *variants(
+        "zero-grad-nothing",
+        "zero_grad has to drop the gradient of every parameter.",
+        ("            p.grad = None", "            pass"),
+    ),
+    *variants(
+        "not-in-place",
+        "Change the parameter itself in place: a plain assignment makes a new tensor, which the model never sees.",
+        (UPDATE, "p = p - self.lr * m_hat / (torch.sqrt(v_hat) + self.eps)"),
+    ),
+    *variants(
+        "graph-in-the-way",
+        "A leaf that requires grad may not be changed in place while a graph is recorded: switch recording off for the update.",
+        ("with torch.no_grad():", "with torch.enable_grad():"),
+    ),
+    *variants(
+        "ready-made",
+        "Write the update yourself: torch.optim ran.",
+        (
+            "self.params = list(params)",
+            "self.params = list(params)\n        self.inner = torch.optim.Adam(self.params, lr, betas, eps)",
+            (
+                "        beta1, beta2 = self.betas",
+                "        return self.inner.step()\n        beta1, beta2 = self.betas",
+            ),
+        ),
+    ),
+]
+
+
+# --- initialization --------------------------------------------------------------------------------------------------------------------
+
+BOUND, STD, FAN = "bound = math.sqrt(6 / (fan_in + fan_out))", "std = math.sqrt(2 / fan)", "fan = weight[0].numel()"
+UNIFORM, NORMAL = "return weight.uniform_(-bound, bound)", "return weight.normal_(0, std)"
+FIELD = "Each output of a convolution adds up in * kh * kw products: the fans count the kernel's size too."
+ROOT = "The formula gives the standard deviation (or the bound): take the square root."
+
+INITIALIZATION = [
+    *variants(
+        "fan-out-for-fan-in",
+        "Weights are (out, in, ...): fan_in comes from dimension 1, fan_out from dimension 0.",
+        (FAN, "fan = weight[:, 0].numel()"),
+        (FAN, "fan = weight.shape[0]"),
+        (FAN, "fan = weight.shape[0] * math.prod(weight.shape[1:2])"),
+    ),
+    *variants(
+        "no-receptive-field",
+        FIELD,
+        ("receptive_field = math.prod(weight.shape[2:])", "receptive_field = 1"),
+        ("fan_out = weight.shape[0] * receptive_field", "fan_out = weight.shape[0]"),
+        (FAN, "fan = weight.shape[1]"),
+        (FAN, "fan = weight.shape[1] * weight.shape[-1] ** (weight.ndim > 2)"),
+    ),
+    *variants(
+        "variance-for-std",
+        ROOT,
+        (BOUND, "bound = 6 / (fan_in + fan_out)"),
+        (BOUND, "bound = 2 / (fan_in + fan_out)"),
+        (STD, "std = 2 / fan"),
+    ),
+    *variants(
+        "std-for-bound",
+        "A uniform distribution between -b and b has a standard deviation of b / sqrt(3): the bound is sqrt(6 / (fan_in + fan_out)).",
+        (BOUND, "bound = math.sqrt(2 / (fan_in + fan_out))"),
+    ),
+    *variants(
+        "one-fan",
+        "Xavier's compromise uses both fans, fan_in + fan_out.",
+        (BOUND, "bound = math.sqrt(6 / fan_in)"),
+        (BOUND, "bound = math.sqrt(6 / fan_out)"),
+        (BOUND, "bound = math.sqrt(3 / fan_in)"),
+        (BOUND, "bound = math.sqrt(1 / fan_in)"),
+    ),
+    *variants(
+        "no-gain",
+        "ReLU loses half of the signal: the gain of sqrt(2) makes up for it.",
+        (STD, "std = math.sqrt(1 / fan)"),
+    ),
+    *variants(
+        "gain-twice",
+        "A gain of sqrt(2) means a standard deviation of sqrt(2 / fan_in).",
+        (STD, "std = 2 / math.sqrt(fan)"),
+    ),
+    *variants(
+        "both-fans",
+        "Kaiming's scheme uses fan_in alone.",
+        (STD, "std = math.sqrt(2 / (fan + weight[:, 0].numel()))"),
+        (STD, "std = math.sqrt(4 / (fan + weight[:, 0].numel()))"),
+    ),
+    *variants(
+        "wrong-distribution",
+        "Xavier is uniform here, Kaiming normal, as the names say.",
+        (UNIFORM, "return weight.normal_(0, math.sqrt(2 / (fan_in + fan_out)))"),
+        (NORMAL, "return weight.uniform_(-math.sqrt(3) * std, math.sqrt(3) * std)"),
+    ),
+    *variants(
+        "one-sided",
+        "The distribution lies around 0: from -bound to bound.",
+        (UNIFORM, "return weight.uniform_(0, bound)"),
+    ),
+    *variants(
+        "not-in-place",
+        "Fill the tensor that was handed over: a name with an underscore at the end promises that.",
+        (UNIFORM, "return torch.empty_like(weight).uniform_(-bound, bound)"),
+        (NORMAL, "return torch.randn_like(weight) * std"),
+    ),
+    *variants("returns-nothing", "Return the weight, too.", (UNIFORM, UNIFORM[7:]), (NORMAL, NORMAL[7:])),
+    *variants(
+        "graph-in-the-way",
+        "A leaf that requires grad may not be changed in place while a graph is recorded: switch recording off.",
+        ("with torch.no_grad():\n        " + UNIFORM, "with torch.enable_grad():\n        " + UNIFORM),
+        ("with torch.no_grad():\n        " + NORMAL, "with torch.enable_grad():\n        " + NORMAL),
+    ),
+    *variants(
+        "ready-made",
+        "Draw the numbers yourself: a function of torch.nn.init ran.",
+        (UNIFORM, "return nn.init.xavier_uniform_(weight)"),
+        (NORMAL, 'return nn.init.kaiming_normal_(weight, nonlinearity="relu")'),
+    ),
+]

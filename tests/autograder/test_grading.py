@@ -1,0 +1,231 @@
+"""Grading in the sandbox: layout, statuses, resuming, bad input, and submissions that misbehave."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from autograder.build.master import reference_code
+from autograder.build.write import load
+from autograder.grading.batch import COLUMNS, grade_class
+from autograder.paths import NOTEBOOKS, ROOT, UserError
+
+SLUG = "06_attention"
+EXERCISE = "attention_masks"  # small and quick
+
+
+def hand_in(folder, student, source=None, slug=SLUG, exercise=EXERCISE, raw=None):
+    """A submission: the student notebook with one answer, or raw bytes."""
+    path = folder / student / slug / f"{slug}.ipynb"
+    path.parent.mkdir(parents=True)
+    if raw is not None:
+        path.write_bytes(raw)
+        return path
+    notebook = nbformat.read(NOTEBOOKS / f"{slug}.ipynb", as_version=4)
+    for cell in notebook.cells:
+        if cell.id == exercise and source is not None:
+            cell.source = source
+    nbformat.write(notebook, path)
+    return path
+
+
+@pytest.fixture
+def right():
+    return reference_code(load(SLUG)[0].answer(EXERCISE))
+
+
+def by_student(rows, exercise=EXERCISE):
+    return {row["student"]: row for row in rows if row["exercise"] == exercise}
+
+
+def test_hostile_submissions_cost_themselves_alone(tmp_path, right):
+    """Each tries something; the honest score is 0 for the broken ones, full for those that only misbehave beside a right answer."""
+    submissions, marker = tmp_path / "submitted", ROOT / "build" / "escaped"
+    tricks = {
+        "exits": ("import os\ndef padding_mask(lengths, max_len):\n    os._exit(0)\ncausal_mask = padding_mask\n", 0),
+        "kills": ("import os, signal\ndef padding_mask(lengths, max_len):\n    os.kill(-1, 9)\ncausal_mask = padding_mask\n", 0),
+        "exits_at_once": ("raise SystemExit\n", 0),
+        "dies_in_cell": ("import os\nos._exit(3)\n", 0),
+        "loops": ("def padding_mask(lengths, max_len):\n    while True:\n        pass\ncausal_mask = padding_mask\n", 0),
+        "allclose": ("import torch\ntorch.allclose = lambda *a, **k: True\ntorch.equal = torch.allclose\n"
+                     "def padding_mask(lengths, max_len):\n    return torch.ones(1)\ncausal_mask = padding_mask\n", 0),
+        "writes": (f"{right}\ntry:\n    open({str(marker)!r}, 'w').write('x')\nexcept OSError:\n    pass\n", 1),
+        "reads": (f"{right}\nimport os\nassert not os.path.exists({str(ROOT / 'solutions')!r})\nassert not os.path.exists({str(ROOT / 'autograder')!r})\n"
+                  f"assert not os.listdir('/course/dlcourse/checks/keys')\n", 1),
+        "network": (f"{right}\nimport socket\ntry:\n    socket.create_connection(('127.0.0.1', 22), 1)\n    raise RuntimeError('network')\n"
+                    "except OSError:\n    pass\n", 1),
+        "orphan": (f"{right}\nimport os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(600)\n    os._exit(0)\n", 1),
+        "environment": (f"{right}\nimport os\nassert 'INSTRUCTORS_TOKEN' not in os.environ\n", 1),
+        "forges": (f"{right}\nimport os, threading\nfor fd in range(3, 30):\n    try:\n        os.write(fd, b'forged')\n    except OSError:\n        pass\n", 0),
+        "memory": ("import torch\ndef padding_mask(lengths, max_len):\n    return torch.ones(10**10).sum()\ncausal_mask = padding_mask\n", 0),
+    }  # fmt: skip
+    for student, (source, _) in tricks.items():
+        hand_in(submissions, student, source)
+    rows = by_student(grade_class(submissions, tmp_path / "out", workers=2))
+    assert {student: row["points"] for student, row in rows.items()} == {
+        student: points for student, (_, points) in tricks.items()
+    }
+    assert rows["loops"]["status"] == "timeout" and rows["exits"]["status"] == "error"
+    assert not marker.exists()
+    assert "sleep(600)" not in subprocess.run(["ps", "-ef"], capture_output=True, text=True).stdout
+
+
+def test_one_bad_answer_leaves_the_others(tmp_path):
+    """An answer that ends its process costs its own exercise; the rest is graded in a fresh child."""
+    path = hand_in(tmp_path / "in", "eva", "import os\nos._exit(1)\n")
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.id == "head_statistics":
+            cell.source = reference_code(load(SLUG)[0].answer("head_statistics"))
+    nbformat.write(notebook, path)
+    rows = grade_class(tmp_path / "in", tmp_path / "out", workers=1)
+    assert by_student(rows, "head_statistics")["eva"]["status"] == "passed"
+    assert by_student(rows)["eva"]["status"] == "error"
+
+
+def test_unreadable_notebooks_get_rows_and_reasons(tmp_path, right):
+    folder = tmp_path / "in"
+    hand_in(folder, "good", right)
+    raws = {
+        "empty": b"",
+        "text": b"hello",
+        "list": b"[]",
+        "cells": b'{"cells": 3}',
+        "deep": b"[" * 100_000,
+        "bytes": b"\xff\xfe\x00",
+    }
+    for student, raw in raws.items():
+        hand_in(folder, student, raw=raw)
+    odd = {
+        "cells": [
+            1,
+            {"cell_type": "code"},
+            {"cell_type": "code", "source": ["x = 1\n", 2], "metadata": [], "id": 7},
+            {"source": "\ud800"},
+        ]
+    }
+    hand_in(folder, "odd", raw=json.dumps(odd).encode())
+    rows = grade_class(folder, tmp_path / "out", workers=2)
+    assert len(rows) == 8 * len(load(SLUG)[1])
+    assert by_student(rows)["good"]["status"] == "passed"
+    for student in raws:
+        assert {row["status"] for row in rows if row["student"] == student} == {"error"}
+    assert {row["status"] for row in rows if row["student"] == "odd"} == {"missing"}
+    record = json.loads((tmp_path / "out" / "results" / "text" / f"{SLUG}.json").read_text())
+    assert "not valid JSON" in record["exercises"][0]["message"]
+
+
+def test_stripped_metadata_and_needed_demonstrations(tmp_path, right):
+    """Without any metadata all cells run; an answer that needs a name from a demonstration gets the whole notebook."""
+    path = hand_in(tmp_path / "in", "stripped", right)
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if "demo" not in cell.metadata.get("tags", [])]
+    for cell in notebook.cells:
+        cell.metadata = {}
+    nbformat.write(notebook, path)
+    path = hand_in(
+        tmp_path / "in", "needy", right.replace("def causal_mask(size):", "def causal_mask(size):\n    needed_name", 1)
+    )
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell("needed_name = 1", metadata={"tags": ["demo"]}))
+    notebook.cells = [
+        cell
+        for cell in notebook.cells
+        if "demo" not in cell.metadata.get("tags", []) or cell.source.startswith("needed")
+    ]
+    nbformat.write(notebook, path)
+    rows = by_student(grade_class(tmp_path / "in", tmp_path / "out", workers=1))
+    assert rows["stripped"]["status"] == rows["needy"]["status"] == "passed"
+
+
+def test_finished_work_is_kept_and_changed_work_graded_again(tmp_path, right):
+    hand_in(tmp_path / "in", "ann", right)
+    path = hand_in(tmp_path / "in", "bob")
+    seen = []
+    out = tmp_path / "out"
+    grade_class(
+        tmp_path / "in",
+        out,
+        workers=1,
+        progress=lambda done, total, submission, kept: seen.append((submission.student, kept)),
+    )
+    first = (out / "grades.csv").read_text()
+    shutil.copy(tmp_path / "in" / "ann" / SLUG / f"{SLUG}.ipynb", path)
+    seen.clear()
+    rows = grade_class(
+        tmp_path / "in",
+        out,
+        workers=1,
+        progress=lambda done, total, submission, kept: seen.append((submission.student, kept)),
+    )
+    assert sorted(seen) == [("ann", True), ("bob", False)]
+    assert (
+        by_student(rows)["bob"]["status"] == "passed"
+        and "bob,06_attention,attention_masks,0.0,1.0,unanswered," in first
+    )
+    with open(out / "grades.csv") as file:
+        assert tuple(next(csv.reader(file))) == COLUMNS
+    assert (out / "report.html").exists() and (out / "feedback" / "ann" / f"{SLUG}.html").exists()
+
+
+def test_feedback_shows_nothing_hidden_and_escapes(tmp_path):
+    hand_in(
+        tmp_path / "in",
+        "eve",
+        "def padding_mask(*a):\n    raise ValueError('<script>alert(1)</script>')\ncausal_mask = padding_mask\n",
+    )
+    grade_class(tmp_path / "in", tmp_path / "out", workers=1)
+    page = (tmp_path / "out" / "feedback" / "eve" / f"{SLUG}.html").read_text()
+    assert "<script" not in page and "&lt;script&gt;" in page
+    exercise = next(entry for entry in load(SLUG)[1] if entry.id == EXERCISE)
+    public = {case.label for part in exercise.parts for case in part.public}
+    assert all(case.label not in page for part in exercise.parts for case in part.hidden if case.label not in public)
+
+
+def command(*arguments, **kwargs):
+    return subprocess.run(
+        [sys.executable, "-m", "autograder", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, **kwargs
+    )
+
+
+@pytest.mark.parametrize(
+    ("prepare", "says"),
+    [
+        (lambda folder: None, "there is no folder"),
+        (lambda folder: folder.mkdir(), "no submission in"),
+    ],
+)
+def test_bad_folders_are_one_sentence(tmp_path, prepare, says):
+    prepare(tmp_path / "in")
+    run = command("grade", tmp_path / "in", "--out", tmp_path / "out")
+    assert run.returncode == 1 and says in run.stderr and run.stderr.count("\n") == 1 and "Traceback" not in run.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_notebook_and_missing_bubblewrap(tmp_path, monkeypatch, right):
+    run = command("build", "07_nonsense")
+    assert run.returncode == 1 and 'there is no notebook "07_nonsense"' in run.stderr
+    hand_in(tmp_path / "in", "ann", right)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(UserError, match="bubblewrap is not installed"):
+        grade_class(tmp_path / "in", tmp_path / "out", workers=1)
+    rows = grade_class(tmp_path / "in", tmp_path / "out", workers=1, unsafe=True)
+    assert by_student(rows)["ann"]["status"] == "passed"
+
+
+def test_missing_and_stale_keys(tmp_path, monkeypatch, right):
+    hand_in(tmp_path / "in", "ann", right)
+    monkeypatch.setattr("autograder.build.record.FULL_KEYS", tmp_path / "keys")
+    with pytest.raises(UserError, match="run `make build` first"):
+        grade_class(tmp_path / "in", tmp_path / "out", workers=1)
+
+
+def test_out_that_cannot_be_written(tmp_path, right):
+    hand_in(tmp_path / "in", "ann", right)
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(UserError, match="cannot write results"):
+        grade_class(tmp_path / "in", tmp_path / "out", workers=1)
