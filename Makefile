@@ -11,7 +11,7 @@ export PYTHONPATH := $(CURDIR)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup bubblewrap build check-build sample grade test execute untouched lab bench lint lock clean
+.PHONY: all help setup bubblewrap build check-build sample grade test doors execute untouched lab bench lint lock clean
 
 all: build grade ## set up, build the notebooks, grade the sample class (what `make` does)
 
@@ -48,6 +48,9 @@ grade: sample bubblewrap ## grade the sample class in the sandbox
 
 test: $(READY) bubblewrap check-build lint ## the tests, in about 5 minutes
 	$(PY) -m pytest -q -n 2 --dist worksteal
+
+doors: $(READY) bubblewrap ## grade the sample class with otter and nbgrader too, and compare
+	$(PY) -m pytest -q -m slow
 
 execute: $(READY) ## run every reference notebook; kept with outputs in build/solutions
 	@$(PY) -m autograder execute

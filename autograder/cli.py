@@ -151,5 +151,14 @@ def grade(
     console.print(f"Report: {(out / 'report.html').resolve()}", soft_wrap=True, highlight=False)
 
 
+@app.command()
+def bench(slugs: Slugs = None):
+    """Measure reference runs and checks, and keep the figures in build/bench.json."""
+    from autograder.bench import bench as measure
+
+    path = measure(chosen(slugs), lambda line: console.print(line, highlight=False))
+    console.print(f"Figures: {path}", soft_wrap=True, highlight=False)
+
+
 if __name__ == "__main__":
     raise SystemExit(main())

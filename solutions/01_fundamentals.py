@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from dlcourse import once_answered
+from dlcourse import check, once_answered
 from dlcourse.data import mnist, to_float
 from dlcourse.plotting import COLORS, plot_confusion_matrix, plot_history, use_style
 from dlcourse.training import fit, pick_device, predict, profile, set_seed

@@ -743,7 +743,10 @@ def loop_part(name, probe, fields, share=1.0, **more):
         probe=probe,
         public=[
             Case("8 samples of 4 classes, batches of 4", loop_inputs(8, (3,), 4, 4, 210, fields, **more)),
-            Case("10 samples of 3 classes, batches of 4", loop_inputs(10, (1, 2, 2), 3, 4, 212, fields, **more)),
+            Case(
+                "10 samples of 3 classes, batches of 4, smoothed labels",
+                loop_inputs(10, (1, 2, 2), 3, 4, 212, fields, smoothing=0.1, **more),
+            ),
         ],
         hidden=[
             Case("9 samples of 3 classes, batches of 3", loop_inputs(9, (4,), 3, 3, 214, fields, **more)),

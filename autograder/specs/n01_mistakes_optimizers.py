@@ -99,6 +99,7 @@ ADAM = [
         "moments-swapped",
         "The first moment (of g, with beta1) is the numerator, the second (of g squared, with beta2) the denominator.",
         ("beta1, beta2 = self.betas", "beta2, beta1 = self.betas"),
+        (M_LINE, "m = beta2 * self.m[i] + (1 - beta2) * g", (V_LINE, "v = beta1 * self.v[i] + (1 - beta1) * g**2")),
         (UPDATE, "p.sub_(self.lr * v_hat / (torch.sqrt(m_hat) + self.eps))"),
         (M_LINE, "m = beta1 * self.m[i] + (1 - beta1) * g**2", (V_LINE, "v = beta2 * self.v[i] + (1 - beta2) * g")),
     ),

@@ -435,6 +435,7 @@ TRAINING_LOOP = [
         "argmax-over-batch",
         ARGMAX,
         (CORRECT, "correct += (logits.argmax(dim=0) == targets).sum().item()"),
+        (CORRECT, "correct += (targets == logits.argmax(dim=0)).sum().item()"),
         ("predictions.append(logits.argmax(dim=1).cpu())", "predictions.append(logits.argmax(dim=0).cpu())"),
     ),
     *variants(
@@ -483,6 +484,12 @@ TRAINING_LOOP = [
         "The criterion wants logits: a softmax before it is one too many.",
         ("loss = criterion(logits, targets)", "loss = criterion(logits.softmax(dim=1), targets)"),
         ("criterion(logits, targets).item()", "criterion(logits.softmax(dim=1), targets).item()"),
+    ),
+    *variants(
+        "criterion-ignored",
+        "Use the criterion that is handed over: it need not be plain cross entropy.",
+        ("loss = criterion(logits, targets)", "loss = F.cross_entropy(logits, targets)"),
+        ("criterion(logits, targets).item()", "F.cross_entropy(logits, targets).item()"),
     ),
     *variants(
         "trains-in-evaluate",

@@ -724,9 +724,10 @@ def stopping(answer, losses, options, fields):
             model.weight.fill_(number)
             model.bias.fill_(10 * number)
         versions = [(parameter._version, parameter.item()) for parameter in model.parameters()]
-        stop = stopper(loss, model)
+        with watch("copy") as calls:
+            stop = stopper(loss, model)
         written = versions != [(parameter._version, parameter.item()) for parameter in model.parameters()]
-        seen["weights are written"].append(written)
+        seen["weights are written"].append(written or bool(stop and calls.banned))  # by way of .data leaves no version
         seen["returned"].append(stop)
         seen["counter"].append(stopper.counter)
         seen["best_loss"].append(known(stopper.best_loss))
