@@ -108,14 +108,18 @@ def grade(key: dict, outcomes: list[list[dict]]) -> Verdict:
     """
     counted_hidden = any(case["hidden"] for part in key["parts"] for case in part["cases"])
     shares = sum(part["share"] for part in key["parts"])
-    parts = []
+    parts, likenesses = [], []
     for part, part_outcomes in zip(key["parts"], outcomes, strict=True):
-        parts.append(_grade_part(key, part, part_outcomes, counted_hidden, key["points"] * part["share"] / shares))
+        verdict, alike = _grade_part(key, part, part_outcomes, counted_hidden, key["points"] * part["share"] / shares)
+        parts.append(verdict)
+        likenesses.append(alike)
+    _name_mistakes(key, parts, likenesses)
     points = key["points"] if all(part.passed for part in parts) else sum(part.points for part in parts)
     return Verdict(key["id"], key["notebook"], round(points, 4), key["points"], _status(parts), parts, counted_hidden)
 
 
-def _grade_part(key: dict, part: dict, outcomes: list[dict], counted_hidden: bool, max_points: float) -> PartVerdict:
+def _grade_part(key: dict, part: dict, outcomes: list[dict], counted_hidden: bool, max_points: float):
+    """The verdict on a part, and how alike it is to each misconception (by id)."""
     probe = find_probe(key["notebook"], part["probe"])
     cases, seen = [], []
     for case, outcome in zip(part["cases"], outcomes, strict=True):
@@ -127,17 +131,13 @@ def _grade_part(key: dict, part: dict, outcomes: list[dict], counted_hidden: boo
     passed = all(case.passed for case in cases if case.hidden == counted_hidden)
     note = part["explanation"] if all(case.passed for case in cases) else part["advice"]
     verdict = PartVerdict(part["name"], passed, max_points if passed else 0.0, max_points, cases, note=note)
-    if not all(case.passed for case in cases):
-        best = _likeliest(key, part, cases, seen)
-        if best is not None:
-            verdict.hint, verdict.says = best["id"], best["says"]
-    return verdict
+    return verdict, {} if all(case.passed for case in cases) else _likenesses(key, part, cases, seen)
 
 
-def _likeliest(key: dict, part: dict, cases: list[CaseVerdict], seen: list[dict]) -> dict | None:
-    """The misconception whose wrong fields are most like the answer's: 2·|alike| / (|answer's| + |misconception's|)."""
+def _likenesses(key: dict, part: dict, cases: list[CaseVerdict], seen: list[dict]) -> dict[str, float]:
+    """For each misconception that shares a wrong field: 2·|alike| / (|the answer's wrong fields| + |the misconception's|)."""
     mine = {(number, name) for number, case in enumerate(cases) for name in case.differences}
-    best, best_likeness = None, LIKENESS
+    found: dict[str, float] = {}
     for variant, misconception in enumerate(key["misconceptions"]):
         theirs, alike = 0, 0
         for number, case in enumerate(part["cases"]):
@@ -148,10 +148,20 @@ def _likeliest(key: dict, part: dict, cases: list[CaseVerdict], seen: list[dict]
             alike += sum(
                 (number, name) in mine and _same(seen[number], wrong, name, part["tolerance"]) for name in wrong
             )
-        likeness = 2 * alike / (len(mine) + theirs) if alike else 0.0
-        if likeness > best_likeness or (best is None and likeness == best_likeness):
-            best, best_likeness = misconception, likeness
-    return best
+        if alike:
+            name = misconception["id"]
+            found[name] = max(found.get(name, 0.0), 2 * alike / (len(mine) + theirs))
+    return found
+
+
+def _name_mistakes(key: dict, parts: list[PartVerdict], likenesses: list[dict[str, float]]) -> None:
+    """Name the most alike misconception in each part; of those equally alike, the one that explains most of the other parts."""
+    says = {entry["id"]: entry["says"] for entry in key["misconceptions"]}
+    for part, alike in zip(parts, likenesses, strict=True):
+        names = [name for name, likeness in alike.items() if likeness >= LIKENESS]
+        if names:
+            part.hint = max(names, key=lambda name: (alike[name], sum(other.get(name, 0.0) for other in likenesses)))
+            part.says = says[part.hint]
 
 
 def _same(observed: dict, wrong: dict, name: str, tolerance) -> bool:
