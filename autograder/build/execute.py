@@ -1,0 +1,84 @@
+"""Executing notebooks from top to bottom, in a kernel of their own."""
+
+import os
+import resource
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from autograder.build.notebooks import solution_notebook, student_notebook
+from autograder.build.write import load
+from autograder.paths import BUILD, NOTEBOOKS, UserError
+
+CELL_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a run went: CPU and wall seconds, points of its checks, where the executed notebook is."""
+
+    slug: str
+    cpu_seconds: float
+    wall_seconds: float
+    points: float
+    max_points: float
+    path: Path
+
+    def sentence(self) -> str:
+        """For the terminal."""
+        return (
+            f"{self.cpu_seconds:.0f} CPU seconds, {self.wall_seconds:.0f} seconds, checks gave {self.points:g} of {self.max_points:g} "
+            f"points: {self.path}"
+        )
+
+
+def execute_notebook(slug: str, untouched: bool = False) -> Execution:
+    """Execute a reference notebook, or the student's one as it is handed out.
+
+    Raises:
+        UserError: a cell fails or writes to stderr, the reference does not get all points, or the untouched notebook gets any.
+    """
+    master, exercises = load(slug)
+    notebook = student_notebook(master, exercises) if untouched else solution_notebook(master, exercises)
+    path = BUILD / ("untouched" if untouched else "solutions") / f"{slug}.ipynb"
+    os.environ.setdefault("DLCOURSE_OFFLINE", "1")
+    start, used = time.monotonic(), _children()
+    client = NotebookClient(
+        notebook, timeout=CELL_SECONDS, kernel_name="python3", resources={"metadata": {"path": str(NOTEBOOKS)}}
+    )
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        raise UserError(f"{slug}: a cell fails: {error}") from None
+    wall, cpu = time.monotonic() - start, _children() - used
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+    if noise := _stderr(notebook):
+        raise UserError(f"{slug}: a cell writes to stderr: {noise[:500]}")
+    points = _points(notebook)
+    maximum = sum(exercise.points for exercise in exercises if exercise.kind != "written")
+    wanted = 0 if untouched else maximum
+    if abs(points - wanted) > 1e-6:
+        raise UserError(f"{slug}: the checks gave {points:g} points, not {wanted:g}: look at {path}")
+    return Execution(slug, cpu, wall, points, maximum, path)
+
+
+def _children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _stderr(notebook: nbformat.NotebookNode) -> str:
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return "".join(output.text for output in outputs if output.output_type == "stream" and output.name == "stderr")
+
+
+def _points(notebook: nbformat.NotebookNode) -> float:
+    """What the check cells gave, read as nbgrader reads it."""
+    checks = [cell for cell in notebook.cells if cell.id.endswith("_check")]
+    results = [output for cell in checks for output in cell.outputs if output.output_type == "execute_result"]
+    return sum(float(output.data["text/plain"]) for output in results)
