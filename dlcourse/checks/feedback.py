@@ -85,7 +85,8 @@ def verdict_html(verdict: Verdict) -> str:
             f"<p style='margin:.5em 0'><strong>This looks like a known mistake.</strong> {escape(verdict.says)}</p>"
         )
     body.append("<ul style='list-style:none;padding-left:0;margin:.5em 0'>")
-    body += [_part_html(verdict, part) for part in verdict.parts]
+    first = next((part for part in verdict.parts if _cases_to_show(verdict, part)), None)
+    body += [_part_html(verdict, part, folded=part is not first) for part in verdict.parts]
     body.append("</ul>")
     if closing(verdict):
         body.append(f"<p style='margin:.5em 0 0;opacity:.85'>{closing(verdict)}</p>")
@@ -96,7 +97,8 @@ def _card(verdict: Verdict, colour: str, body: list[str]) -> str:
     return f'<section aria-label="Check of {escape(verdict.exercise)}" style="{CARD.format(colour=colour)}">{"".join(body)}</section>'
 
 
-def _part_html(verdict: Verdict, part: PartVerdict) -> str:
+def _part_html(verdict: Verdict, part: PartVerdict, folded: bool) -> str:
+    """A part with its failed cases; folded, so that the first failure is read first."""
     colour = GREEN if part.passed else RED
     lines = [f"<li style='margin:.2em 0'><span style='color:{colour}' aria-hidden='true'>{MARKS[part.passed]}</span> "]
     lines.append(
@@ -106,7 +108,12 @@ def _part_html(verdict: Verdict, part: PartVerdict) -> str:
         lines.append(f"<p style='margin:.2em 0 .2em 1.2em'>{escape(part.says)}</p>")
     if part.note and not _untouched(part):
         lines.append(f"<p style='margin:.2em 0 .2em 1.2em'>{escape(part.note)}</p>")
-    lines += [_case_html(case) for case in _cases_to_show(verdict, part)]
+    cases = "".join(_case_html(case) for case in _cases_to_show(verdict, part))
+    lines.append(
+        f"<details style='margin-left:1.2em'><summary>what came out</summary>{cases}</details>"
+        if folded and cases
+        else cases
+    )
     return "".join([*lines, "</li>"])
 
 

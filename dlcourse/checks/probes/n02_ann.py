@@ -20,7 +20,9 @@ from dlcourse.checks.watch import ACTIVATIONS, BATCH_NORMS, DROPOUTS, LAYER_NORM
 
 def same(one, other, tolerance=1e-5) -> bool:
     """Whether two tensors agree in shape, dtype and, within a tolerance, in values."""
-    return isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor) and difference(one, other, tolerance) is None
+    return (
+        isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor) and difference(one, other, tolerance) is None
+    )
 
 
 def as_double(value):
@@ -114,7 +116,9 @@ def judge_xor_layers(observation):
             return facts
     facts["all outputs are 1"] = bool((output == 1).all())
     facts["after the hidden layer stands"] = after(hidden, x)
-    facts["after the output layer stands"] = "nothing can be said" if facts["all outputs are 1"] else after(output, hidden)
+    facts["after the output layer stands"] = (
+        "nothing can be said" if facts["all outputs are 1"] else after(output, hidden)
+    )
     return facts
 
 
@@ -192,7 +196,9 @@ def xor_training(answer, seeds):
         with torch.no_grad():
             output = model(CORNERS)[0]
         if isinstance(losses, (list, tuple)):
-            losses = [loss.item() if isinstance(loss, torch.Tensor) and not loss.requires_grad else loss for loss in losses]
+            losses = [
+                loss.item() if isinstance(loss, torch.Tensor) and not loss.requires_grad else loss for loss in losses
+            ]
             losses = losses[:1] + losses[-1:] if len(losses) > 1 else losses
         runs.append({"output": output, "losses": losses})
     return {"runs": runs, "kept_old": kept_old}
@@ -309,7 +315,11 @@ def shapes_of(layers) -> list:
 
 def judge_descent(observation, X, y, epochs):
     """How good the best of the returned networks is, and whether the losses are theirs."""
-    facts = {"number of losses": "one for each epoch", "losses are finite floats": True, "the last loss fits the returned layers": True}
+    facts = {
+        "number of losses": "one for each epoch",
+        "losses are finite floats": True,
+        "the last loss fits the returned layers": True,
+    }
     real = []
     for run in observation["runs"]:
         losses = run["losses"]
@@ -446,7 +456,11 @@ def dropped(before: torch.Tensor, function, got: torch.Tensor, p: float) -> str:
     if share > 0.02 and float((got[kept] / smooth[kept]).std()) < 1e-3:
         return "dropout with another p"
     if (at_zero := got == function(torch.zeros(()))).float().mean().item() > 0.02:
-        return "dropout before the activation" if same(got[~at_zero], function(before / (1 - p))[~at_zero], 1e-4) else "something else"
+        return (
+            "dropout before the activation"
+            if same(got[~at_zero], function(before / (1 - p))[~at_zero], 1e-4)
+            else "something else"
+        )
     return "something else"
 
 
@@ -512,7 +526,17 @@ def ann_weights(answer, options, activation):
 
 # --- modified_ann ------------------------------------------------------------------------------------------------------------------
 
-KINDS = (*ACTIVATIONS, *DROPOUTS, *BATCH_NORMS, *LAYER_NORMS, *SOFTMAXES, "convolution", "conv2d", "max_pool2d", "avg_pool2d")
+KINDS = (
+    *ACTIVATIONS,
+    *DROPOUTS,
+    *BATCH_NORMS,
+    *LAYER_NORMS,
+    *SOFTMAXES,
+    "convolution",
+    "conv2d",
+    "max_pool2d",
+    "avg_pool2d",
+)
 DROPOUT_CALLS = {name.strip("_") for name in DROPOUTS} | {"dropout"}
 
 
@@ -587,17 +611,21 @@ def judge_experiments(observation, at_least):
     if missing:
         return facts
     shaped = all(
-        isinstance(entry["hidden_sizes"], list) and all(type(size) is int and size > 0 for size in entry["hidden_sizes"])
+        isinstance(entry["hidden_sizes"], list)
+        and all(type(size) is int and size > 0 for size in entry["hidden_sizes"])
         for entry in entries
     )
     facts["hidden_sizes are tuples or lists of ints"] = shaped
-    facts["dropout is a number from 0 to below 1"] = all(is_number(entry["dropout"]) and 0 <= entry["dropout"] < 1 for entry in entries)
+    facts["dropout is a number from 0 to below 1"] = all(
+        is_number(entry["dropout"]) and 0 <= entry["dropout"] < 1 for entry in entries
+    )
     if not shaped:
         return facts
     settings = [str([entry["hidden_sizes"], entry["activation"], entry["dropout"]]) for entry in entries]
     facts["no two configurations are alike"] = len(set(settings)) == len(settings)
     facts["parameters are those of such an ANN"] = all(
-        is_number(entry["parameters"]) and entry["parameters"] in right_counts(entry["hidden_sizes"]) for entry in entries
+        is_number(entry["parameters"]) and entry["parameters"] in right_counts(entry["hidden_sizes"])
+        for entry in entries
     )
     accuracies = [entry["val_accuracy"] for entry in entries]
     if not all(is_number(value) and 0 <= value <= 100 for value in accuracies):
