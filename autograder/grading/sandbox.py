@@ -10,13 +10,13 @@ import shutil
 import socket
 import subprocess
 import sys
-import sysconfig
 import time
 
 from autograder.paths import ROOT, UserError
 from dlcourse.checks.wire import WireError, decode, encode
 
 INSIDE = "/course"
+PYTHON = f"{INSIDE}/python"  # where the virtual environment stands inside
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "MPLBACKEND": "Agg", "MPLCONFIGDIR": "/tmp", "DLCOURSE_OFFLINE": "1",
     "DLCOURSE_PROFILE": "cpu", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TQDM_DISABLE": "1", "PYTHONDONTWRITEBYTECODE": "1",
@@ -48,20 +48,13 @@ def command(control: int, unsafe: bool) -> list[str]:
     here = ROOT / "autograder" / "grading"
     if unsafe:
         return [sys.executable, str(here / "inside.py"), str(control), "open"]
-    binds = [(path, path) for path in _python_folders()]
-    binds += [(ROOT / "dlcourse", f"{INSIDE}/dlcourse"), (ROOT / "data", f"{INSIDE}/data")]
-    binds += [(here / name, f"{INSIDE}/{name}") for name in ("inside.py", "cells.py")]
-    arguments = [
-        bubblewrap(),
-        "--unshare-all",
-        "--die-with-parent",
-        "--new-session",
-        "--clearenv",
+    arguments = [bubblewrap(), "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
+    arguments += [
         "--cap-add",
         "CAP_SYS_ADMIN",
-    ]
+    ]  # for the namespaces of the children, who lose it before any student's code runs
     arguments += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
-    for source, target in binds:
+    for source, target in _binds():
         arguments += ["--ro-bind", str(source), str(target)]
     arguments += ["--tmpfs", f"{INSIDE}/dlcourse/checks/keys"]  # the public keys too stay outside
     for link in ("/lib", "/lib64", "/bin"):
@@ -69,21 +62,23 @@ def command(control: int, unsafe: bool) -> list[str]:
             arguments += ["--symlink", os.readlink(link), link]
     for name, value in {**ENVIRONMENT, "PYTHONPATH": INSIDE}.items():
         arguments += ["--setenv", name, value]
-    return [*arguments, "--chdir", "/tmp", sys.executable, f"{INSIDE}/inside.py", str(control), "sealed"]
+    python = sys.executable.replace(sys.prefix, PYTHON, 1) if sys.prefix != sys.base_prefix else sys.executable
+    return [*arguments, "--chdir", "/tmp", python, f"{INSIDE}/inside.py", str(control), "sealed"]
 
 
-def _python_folders() -> list[str]:
-    """What Python and torch need to run: system libraries, the interpreter, the installed packages."""
-    folders = ["/usr", "/etc/alternatives", "/etc/ld.so.cache", "/etc/fonts", sys.base_prefix, sys.prefix]
-    folders += [
-        sysconfig.get_path("purelib"),
-        sysconfig.get_path("platlib"),
-        os.path.dirname(os.path.realpath(sys.executable)),
-    ]
-    wanted = sorted(
-        {os.path.realpath(path) if path == sys.base_prefix else path for path in folders if os.path.exists(path)}
-    )
-    return [path for path in wanted if not any(path != other and path.startswith(other + "/") for other in wanted)]
+def _binds() -> list[tuple]:
+    """What Python, torch and the checks need: pairs of a path and where it stands inside.
+
+    The virtual environment gets a place of its own, because a checkout may lie under /tmp, which is private to each child.
+    """
+    here = ROOT / "autograder" / "grading"
+    system = ["/usr", "/etc/alternatives", "/etc/ld.so.cache", "/etc/fonts", os.path.realpath(sys.base_prefix)]
+    system = [path for path in system if os.path.exists(path) and not (path != "/usr" and path.startswith("/usr/"))]
+    binds = [(path, path) for path in system]
+    if sys.prefix != sys.base_prefix:
+        binds.append((sys.prefix, PYTHON))
+    binds += [(ROOT / "dlcourse", f"{INSIDE}/dlcourse"), (ROOT / "data", f"{INSIDE}/data")]
+    return binds + [(here / name, f"{INSIDE}/{name}") for name in ("inside.py", "cells.py")]
 
 
 class Sandbox:
