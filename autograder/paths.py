@@ -5,7 +5,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SOLUTIONS = ROOT / "solutions"
 NOTEBOOKS = ROOT / "notebooks"
-SPECS = ROOT / "autograder" / "specs"
 ANSWERS = ROOT / "autograder" / "answers"
 PUBLIC_KEYS = ROOT / "dlcourse" / "checks" / "keys"
 FULL_KEYS = ROOT / "autograder" / "keys"
@@ -19,6 +18,9 @@ BRANCH = "main"
 SLUGS = (
     "01_fundamentals", "02_ann", "03_cnn", "04_rnn", "05_lstm_gru", "06_attention", "07_transformers", "08_comparison", "09_final_project",
 )  # fmt: skip
+# Notebooks whose proof passes (tests/autograder/test_exercises.py): these are built, tested and graded. The files of the
+# others lie at the same places while they are being written.
+FINISHED = ("01_fundamentals", "06_attention")
 
 
 class UserError(Exception):
@@ -26,8 +28,8 @@ class UserError(Exception):
 
 
 def written_slugs() -> list[str]:
-    """The notebooks that have a master and a spec, in order."""
-    return [slug for slug in SLUGS if (SOLUTIONS / f"{slug}.py").exists() and (SPECS / f"n{slug}.py").exists()]
+    """The finished notebooks, in order."""
+    return [slug for slug in SLUGS if slug in FINISHED]
 
 
 def require_slug(slug: str) -> str:
