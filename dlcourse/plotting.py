@@ -32,7 +32,7 @@ def use_style() -> None:
             "savefig.transparent": False,
             "axes.facecolor": "white",
             "figure.figsize": (7, 4),
-            "figure.autolayout": True,
+            "figure.constrained_layout.use": True,
             "font.size": 11,
             "axes.grid": True,
             "axes.axisbelow": True,

@@ -40,13 +40,6 @@ def test_the_same_plot_gives_the_same_file(tmp_path):
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 
-def test_students_may_call_tight_layout_after_a_colour_bar():
-    fig, ax = plt.subplots()
-    fig.colorbar(ax.imshow([[0, 1], [1, 0]]))
-    fig.canvas.draw()
-    fig.tight_layout()
-
-
 @pytest.mark.parametrize("shape", [(5, 1, 8, 8), (5, 8, 8), (5, 3, 8, 8)])
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
 def test_show_images(shape, dtype):
