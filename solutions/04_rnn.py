@@ -268,7 +268,8 @@ class SimpleRNN(nn.Module):
     def forward(self, x):
         # BEGIN SOLUTION
         states, _ = self.rnn(x)  # (B, T, H)
-        return self.fc(states[:, -1])
+        last = states[:, -1]
+        return self.fc(last)
         # END SOLUTION
 
 # %% [markdown]

@@ -163,7 +163,28 @@ class ModifiedANN(nn.Module):
 
 
 experiments = [
-    {"name": "no hidden layer", "hidden_sizes": [], "activation": "ReLU", "dropout": 0, "parameters": 7850, "val_accuracy": 84.5},
-    {"name": "wide", "hidden_sizes": [512], "activation": "ReLU", "dropout": 0, "parameters": 407050, "val_accuracy": 91},
-    {"name": "wide, GELU", "hidden_sizes": [512], "activation": "GELU", "dropout": 0, "parameters": 407050, "val_accuracy": 91.2},
+    {
+        "name": "no hidden layer",
+        "hidden_sizes": [],
+        "activation": "ReLU",
+        "dropout": 0,
+        "parameters": 7850,
+        "val_accuracy": 84.5,
+    },
+    {
+        "name": "wide",
+        "hidden_sizes": [512],
+        "activation": "ReLU",
+        "dropout": 0,
+        "parameters": 407050,
+        "val_accuracy": 91,
+    },
+    {
+        "name": "wide, GELU",
+        "hidden_sizes": [512],
+        "activation": "GELU",
+        "dropout": 0,
+        "parameters": 407050,
+        "val_accuracy": 91.2,
+    },
 ]

@@ -158,8 +158,9 @@ class OldGradients:
             if parameter not in self.sums:
                 self.hooks.append(parameter.register_hook(lambda gradient, p=parameter: self._add(p, gradient)))
             elif self.before[parameter].abs().max() > 1e-6:
-                together = self.before[parameter] + self.sums[parameter]
-                self.kept |= torch.allclose(parameter.grad, together, rtol=1e-4, atol=1e-8)
+                new, piled_up = self.sums[parameter], self.before[parameter] + self.sums[parameter]
+                fresh, old = (torch.allclose(parameter.grad, one, rtol=1e-4, atol=1e-8) for one in (new, piled_up))
+                self.kept |= old and not fresh
             self.before[parameter] = parameter.grad.clone()
             self.sums[parameter] = torch.zeros_like(parameter)
 
