@@ -55,7 +55,15 @@ def output_sizes(answer, calls):
 
 # --- conv2d ------------------------------------------------------------------------------------------------------------------------
 
-FORBIDDEN = (*CONVOLUTIONS, "im2col", "conv_tbc", "conv_transpose1d", "conv_transpose3d", "convolution_backward", "conv_depthwise2d")
+FORBIDDEN = (
+    *CONVOLUTIONS,
+    "im2col",
+    "conv_tbc",
+    "conv_transpose1d",
+    "conv_transpose3d",
+    "convolution_backward",
+    "conv_depthwise2d",
+)
 
 
 def mixed(output: torch.Tensor) -> torch.Tensor:
@@ -137,7 +145,9 @@ class _Ear(TorchFunctionMode):
         if getattr(function, "__name__", "") in ("conv2d", "linear"):
             x, weight = [*args, *(kwargs or {}).values()][:2]
             entry = {"weight": list(weight.shape), "input": x, "output": output}
-            self.heard.append({name: value.detach().clone() if name != "weight" else value for name, value in entry.items()})
+            self.heard.append(
+                {name: value.detach().clone() if name != "weight" else value for name, value in entry.items()}
+            )
         return output
 
 
@@ -177,7 +187,9 @@ def arrives(got, after) -> bool:
     if after.ndim == 2 and got.ndim == 4:
         got = got.flatten(1)
         return close(after, got) or (after.shape == got.shape and close(after.sort(1).values, got.sort(1).values))
-    return close(after.reshape(got.shape) if after.numel() == got.numel() and after.ndim == got.ndim + 2 else after, got)
+    return close(
+        after.reshape(got.shape) if after.numel() == got.numel() and after.ndim == got.ndim + 2 else after, got
+    )
 
 
 def ending(logits, last) -> str:
@@ -210,7 +222,10 @@ def norm_values(features: int, seed: float) -> list[torch.Tensor]:
     """Weight, bias, running mean and running variance of a batch norm, far from what they start as."""
     offsets = [0.4, 0.0, 0.0, 1.0]
     scales = [1.0, 0.5, 0.3, 0.7]
-    return [(offset + scale * spread((features,), seed + n)).float() for n, (offset, scale) in enumerate(zip(offsets, scales))]
+    return [
+        (offset + scale * spread((features,), seed + n)).float()
+        for n, (offset, scale) in enumerate(zip(offsets, scales))
+    ]
 
 
 @torch.no_grad()
@@ -252,7 +267,10 @@ def cnn_shapes(answer, options, batch):
 def judge_cnn(observation, layers, seed):
     """The layers that ran, and what stands between them."""
     heard = observation["heard"]
-    facts = {"attributes that are missing": observation["missing"], "layers that ran": [in_words(entry) for entry in heard]}
+    facts = {
+        "attributes that are missing": observation["missing"],
+        "layers that ran": [in_words(entry) for entry in heard],
+    }
     if facts["layers that ran"] != layers:
         return facts
     for number, (entry, following) in enumerate(zip(heard[:3], heard[1:]), start=1):
@@ -343,10 +361,18 @@ def judge_lenet(observation, layers):
         return facts
     for number, (entry, following) in enumerate(zip(heard[:4], heard[1:]), start=1):
         before, after = entry["output"], following["input"]
-        words = between_in_words(before, after, {"ReLU": F.relu}) if number < 3 else steps_between(before, after, {"ReLU": F.relu})
+        words = (
+            between_in_words(before, after, {"ReLU": F.relu})
+            if number < 3
+            else steps_between(before, after, {"ReLU": F.relu})
+        )
         for name, function in (("tanh", torch.tanh), ("sigmoid", torch.sigmoid)):
             if words == "something else":
-                words = between_in_words(before, after, {name: function}) if number < 3 else steps_between(before, after, {name: function})
+                words = (
+                    between_in_words(before, after, {name: function})
+                    if number < 3
+                    else steps_between(before, after, {name: function})
+                )
         facts[f"after layer {number}"] = words
     facts["the output is"] = ending(observation["logits"], heard[4]["output"])
     return facts
@@ -421,7 +447,9 @@ class _Flawed(nn.Module):
 def small_model(kind: str, seed: float) -> nn.Module:
     """A model with names of several depths, in-place ReLUs, dropout and batch norm, in mixed modes."""
     if kind == "plain":
-        model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True))
+        model = nn.Sequential(
+            nn.Conv2d(1, 3, 3), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True)
+        )
     else:
         stem = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Dropout(0.5))
         body = nn.ModuleDict({"0": nn.Conv2d(4, 3, 3), "act": nn.Hardtanh(-0.2, 0.2, inplace=True)})
@@ -466,7 +494,9 @@ def hooked_maps(answer, kind, image, names, training=True, seed=0.0):
     state = state_of(model)
     return {
         "maps": found,
-        "maps that require grad": sorted(str(name) for name, value in found.items() if getattr(value, "requires_grad", False)),
+        "maps that require grad": sorted(
+            str(name) for name, value in found.items() if getattr(value, "requires_grad", False)
+        ),
         "modes afterwards": state["modes"],
         "hooks afterwards (one was there before)": state["hooks"],
         "running statistics stay": all(torch.equal(one, other) for one, other in zip(buffers, model.buffers())),
@@ -475,7 +505,10 @@ def hooked_maps(answer, kind, image, names, training=True, seed=0.0):
 
 def judge_trouble(observation, name):
     """What an unknown name gives, and how the model is left by that and by an error on the way."""
-    facts = {"an unknown layer raises": observation["raised"], "the message names the layer": name in observation["message"]}
+    facts = {
+        "an unknown layer raises": observation["raised"],
+        "the message names the layer": name in observation["message"],
+    }
     return facts | {key: value for key, value in observation.items() if key not in ("raised", "message")}
 
 
@@ -561,7 +594,9 @@ def judge_shifts(observation, count, channels, height, width, max_shift, seed):
     facts["shifts to the right that occur"] = range_in_words(found[:, 1], max_shift)
     if max_shift and int(found.abs().max()) <= max_shift:
         sides = 2 * max_shift + 1
-        counts = torch.bincount((found[:, 0] + max_shift) * sides + found[:, 1] + max_shift, minlength=sides**2).double()
+        counts = torch.bincount(
+            (found[:, 0] + max_shift) * sides + found[:, 1] + max_shift, minlength=sides**2
+        ).double()
         expected = len(found) / sides**2
         chi_squared = float(((counts - expected) ** 2 / expected).sum())
         freedom = sides**2 - 1

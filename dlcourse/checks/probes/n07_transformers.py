@@ -1,0 +1,629 @@
+"""Probes of notebook 7, transformers.
+
+Blocks, whose attribute names the exercises fix, get fixed weights and are compared in eval mode. The models that are built from them
+are free inside: they are judged by what changes their outputs, and what does not.
+"""
+
+import itertools
+import math
+import weakref
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from dlcourse.checks.observe import gradient, raised
+from dlcourse.checks.probe import probe
+from dlcourse.checks.probes.n06_attention import mixed, set_attention, set_linear, shape_of, spread
+
+CHANGED = 1e-5  # outputs that differ by more have changed
+SAME = 1e-4  # outputs that differ by less are the same but for rounding
+
+
+@torch.no_grad()
+def jitter(model, scale: float = 0.1):
+    """Move every parameter a little, the same on every machine, so that none stays at a zero it started from."""
+    for number, parameter in enumerate(model.parameters()):
+        parameter.add_(scale * spread(parameter.shape, float(number)).to(parameter.dtype))
+    return model
+
+
+def distance(one, other) -> float:
+    """The largest difference of two tensors; infinite where their shapes differ or a NaN is among them."""
+    if one.shape != other.shape:
+        return math.inf
+    largest = (one.double() - other.double()).abs().max().item() if one.numel() else 0.0
+    return math.inf if math.isnan(largest) else largest
+
+
+def changed(one, other) -> bool:
+    return distance(one, other) > CHANGED
+
+
+def same(one, other) -> bool:
+    return distance(one, other) < SAME
+
+
+def softmaxed(logits) -> dict:
+    """Whether logits look like the output of a softmax, in three facts."""
+    logits = logits.double()
+    return {
+        "each row of logits sums to 1": bool((logits.sum(-1) - 1).abs().max() < 1e-4),
+        "the exponentials of each row sum to 1": bool(logits.logsumexp(-1).abs().max() < 1e-4),
+        "every logit lies between 0 and 1": bool(((logits > 0) & (logits < 1)).all()),
+    }
+
+
+def parameters(model) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+# --- positional_encoding -----------------------------------------------------------------------------------------------------------
+
+
+@probe
+def positions_table(answer, d_model, max_len, start, stop):
+    """Some rows of the table, and what is registered as a buffer and as parameters."""
+    module = answer.PositionalEncoding(d_model, max_len)
+    buffers = dict(module.named_buffers())
+    return {
+        "shape of pe": shape_of(module.pe),
+        "pe is a buffer": "pe" in buffers,
+        "parameters": [name for name, _ in module.named_parameters()],
+        f"rows {start} to {stop - 1} of pe": module.pe.detach().flatten(0, -2)[start:stop],
+    }
+
+
+@probe
+def positions_added(answer, max_len, x):
+    """The output in evaluation, and the gradient of the input."""
+    module = answer.PositionalEncoding(x.shape[-1], max_len, dropout=0.5).eval()
+    x = x.requires_grad_()
+    output = module(x)
+    return {"output": output, "gradient of x": gradient(mixed(output), x)}
+
+
+@probe
+def positions_limit(answer, d_model, max_len):
+    """Which exception a length raises: the longest that is allowed, and one more."""
+    module = answer.PositionalEncoding(d_model, max_len)
+    return {f"{steps} steps with max_len {max_len} raise": raised(module, torch.zeros(2, steps, d_model)) for steps in (max_len, max_len + 1)}
+
+
+def judge_positions_dropout(observation, p):
+    """With dropout p the sum is dropped as a whole: 0, or itself over 1 - p."""
+    trained, evaluated = observation["output in training"].double(), observation["output in evaluation"].double()
+    share = float((trained == 0).double().mean())
+    kept = trained != 0
+    return {
+        f"about {p:.0%} of the sums are 0 in training": abs(share - p) < 0.1,
+        "what is kept is the sum divided by 1 - p": bool(torch.allclose(trained[kept], (evaluated / (1 - p))[kept], atol=1e-4)),
+    }
+
+
+@probe(judge=judge_positions_dropout)
+def positions_dropout(answer, x, p):
+    """The output in training and in evaluation."""
+    module = answer.PositionalEncoding(x.shape[-1], x.shape[1], p)
+    return {"output in training": module.train()(x), "output in evaluation": module.eval()(x)}
+
+
+# --- rotary ------------------------------------------------------------------------------------------------------------------------
+
+
+@probe
+def rotated(answer, x, base=None):
+    """The rotated tensor, its gradient, and whether x was left alone."""
+    before, x = x.clone(), x.requires_grad_()
+    given = x * 1.0
+    output = answer.apply_rotary(given) if base is None else answer.apply_rotary(given, base)
+    return {"output": output, "gradient of x": gradient(mixed(output), x), "x is as before": bool(torch.equal(given, before))}
+
+
+# --- encoder_block and decoder_block -----------------------------------------------------------------------------------------------
+
+
+def linears(ffn) -> list:
+    return [module for module in ffn.modules() if isinstance(module, nn.Linear)]
+
+
+def fixed_block(block, seed: float):
+    """A block with fixed weights, in eval mode."""
+    for number, name in enumerate(("self_attn", "cross_attn")):
+        if name == "self_attn" or hasattr(block, name):
+            set_attention(getattr(block, name), seed + 10 * number)
+    for number, layer in enumerate(linears(block.ffn)):
+        set_linear(layer, seed + 20 + number, gain=2.0)
+    for number, name in enumerate(("norm1", "norm2", "norm3")):
+        if name != "norm3" or hasattr(block, name):
+            norm = getattr(block, name)
+            with torch.no_grad():
+                norm.weight.copy_(1 + 0.4 * spread(norm.weight.shape, seed + 30 + number))
+                norm.bias.copy_(0.4 * spread(norm.bias.shape, seed + 40 + number))
+    return block.eval()
+
+
+def ffn_shapes(block) -> list:
+    return [[layer.in_features, layer.out_features] for layer in linears(block.ffn)]
+
+
+@probe
+def encoder_output(answer, sizes, x, key_padding_mask=None, seed=0.0):
+    """Output, weights and gradient with fixed weights; sizes are d_model, num_heads, d_ff."""
+    block = fixed_block(answer.TransformerEncoderBlock(*sizes, dropout=0.4).to(x.dtype), seed)
+    x = x.requires_grad_()
+    output, weights = block(x) if key_padding_mask is None else block(x, key_padding_mask)
+    return {
+        "weights": weights, "output": output, "gradient of x": gradient(mixed(output), x),
+        "linear layers in ffn (in, out)": ffn_shapes(block),
+    }  # fmt: skip
+
+
+@probe
+def decoder_output(answer, sizes, x, memory, memory_key_padding_mask=None, seed=0.0):
+    """Output and gradients with fixed weights; sizes are d_model, num_heads, d_ff."""
+    block = fixed_block(answer.TransformerDecoderBlock(*sizes, dropout=0.4).to(x.dtype), seed)
+    x, memory = x.requires_grad_(), memory.requires_grad_()
+    output = block(x, memory) if memory_key_padding_mask is None else block(x, memory, memory_key_padding_mask)
+    return {
+        "output": output, "gradients of x and memory": gradient(mixed(output), x, memory),
+        "linear layers in ffn (in, out)": ffn_shapes(block),
+    }  # fmt: skip
+
+
+def judge_causal_block(observation, place):
+    """What moves when x, or the memory, changes at one place."""
+    output = observation["output"]
+    return {
+        "another x at one place leaves all earlier outputs alone": same(output[:, :place], observation["another x"][:, :place]),
+        "it changes the output at that place": changed(output[:, place], observation["another x"][:, place]),
+        "it changes the outputs after that place": changed(output[:, place + 1 :], observation["another x"][:, place + 1 :]),
+        "another memory changes the first output": changed(output[:, 0], observation["another memory"][:, 0]),
+        "another memory changes the last output": changed(output[:, -1], observation["another memory"][:, -1]),
+        "hidden memory changes nothing": same(output, observation["another hidden memory"]),
+        "a sample alone gives the same as in the batch": same(output[:1], observation["first sample alone"]),
+    }
+
+
+@probe(judge=judge_causal_block)
+def decoder_causality(answer, sizes, x, memory, memory_key_padding_mask, place, seed=0.0):
+    """Outputs with one thing changed at a time; the last place of the memory is hidden."""
+    block = fixed_block(answer.TransformerDecoderBlock(*sizes, dropout=0.4), seed)
+    other_x, other_memory, other_hidden = x.clone(), memory.clone(), memory.clone()
+    other_x[:, place] += spread(x[:, place].shape, seed).float()
+    other_memory[:, -2] += spread(memory[:, -2].shape, seed).float()
+    other_hidden[:, -1] += spread(memory[:, -1].shape, seed).float()
+    with torch.no_grad():
+        return {
+            "output": block(x, memory, memory_key_padding_mask),
+            "another x": block(other_x, memory, memory_key_padding_mask),
+            "another memory": block(x, other_memory, memory_key_padding_mask),
+            "another hidden memory": block(x, other_hidden, memory_key_padding_mask),
+            "first sample alone": block(x[:1], memory[:1], memory_key_padding_mask[:1]),
+        }
+
+
+# --- transformer_classifier --------------------------------------------------------------------------------------------------------
+
+
+def tensors_in(value):
+    """All tensors in nested tuples, lists and dicts."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for entry in value:
+            yield from tensors_in(entry)
+    elif isinstance(value, dict):
+        yield from tensors_in(list(value.values()))
+
+
+def states_seen(model, call, size):
+    """What `call()` returns, and every (batch, places, features) tensor that a module took or gave meanwhile, in order; axes sorted so."""
+    seen, hooks = [], []
+
+    def look(*values):
+        for tensor in tensors_in(values):
+            if tensor.ndim == 3 and sorted(tensor.shape) == sorted(size) and tensor.is_floating_point():
+                seen.append((tensor, [list(tensor.shape).index(length) for length in size]))
+
+    for module in model.modules():
+        hooks.append(module.register_forward_pre_hook(lambda module, inputs, settings: look(inputs, settings), with_kwargs=True))
+        hooks.append(module.register_forward_hook(lambda module, inputs, output: look(output)))
+    try:
+        return call(), seen
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def places_with_gradient(output, tensor, axes) -> list:
+    """The places of a state tensor on which a scalar depends."""
+    grad = torch.autograd.grad(output, tensor, allow_unused=True, retain_graph=True)[0]
+    if grad is None:
+        return []
+    return (grad.permute(axes).abs().amax(dim=(0, 2)) > 1e-9).nonzero().flatten().tolist()
+
+
+def judge_classifier(observation, classes):
+    """What the logits depend on."""
+    logits = observation["logits"]
+    found = observation["places read"], observation["places of the CLS"]
+    return {
+        "shape of the logits": list(logits.shape),
+        "cls_token": observation["cls_token"],
+        "places at which cls_token stands": found[1],
+        "places of the last states that the logits read": found[0],
+        "another order of the steps changes the logits": changed(logits, observation["permuted"]),
+        "a sample alone gives the same as in the batch": same(logits[:1], observation["first sample alone"]),
+        "evaluation gives the same twice": same(logits, observation["again"]),
+        **softmaxed(logits),
+    }
+
+
+@probe(judge=judge_classifier)
+def classifier_states(answer, settings, x, order):
+    """Logits, and what they and the states depend on."""
+    model = jitter(answer.TransformerClassifier(**settings)).eval()
+    cls_token, dim = model.cls_token, settings["d_model"]
+    size = (len(x), x.shape[1] + 1, dim)
+    logits, seen = states_seen(model, lambda: model(x), size)
+    kind = "a trained parameter" if isinstance(cls_token, nn.Parameter) and cls_token.requires_grad else "not a parameter"
+    read = stands = "no states of T + 1 places were seen"
+    if seen:
+        read = places_with_gradient(mixed(logits), *seen[-1])
+        first = seen[0][0].permute(seen[0][1])
+        stands = "not found"
+        if kind == "a trained parameter":
+            grads = [torch.autograd.grad(mixed(first[:, place]), cls_token, allow_unused=True, retain_graph=True)[0] for place in range(size[1])]
+            stands = [place for place, grad in enumerate(grads) if grad is not None and bool(grad.abs().max() > 1e-9)]
+    with torch.no_grad():
+        return {
+            "logits": logits, "cls_token": f"{kind} {list(cls_token.shape)}", "places read": read, "places of the CLS": stands,
+            "permuted": model(x[:, order]), "first sample alone": model(x[:1]), "again": model(x),
+        }  # fmt: skip
+
+
+@probe
+def classifier_lengths(answer, settings, input_size, max_len):
+    """Which exception each length raises."""
+    model = answer.TransformerClassifier(**settings, input_size=input_size, max_len=max_len).eval()
+    return {f"{steps} steps with max_len {max_len} raise": raised(model, torch.zeros(2, steps, input_size)) for steps in (1, max_len, max_len + 1)}
+
+
+def block_parameters(d_model: int, d_ff: int, attentions: int) -> int:
+    """Weights and biases of a standard block: attentions, feed-forward network, a norm for each sub-layer."""
+    attention = 4 * (d_model**2 + d_model)
+    return attentions * (attention + 2 * d_model) + 2 * d_model * d_ff + d_ff + 3 * d_model
+
+
+def judge_layers(observation, d_model, d_ff, attentions):
+    """Whether further layers add what that many blocks have, within a tenth."""
+    one, three = observation["parameters with one layer"], observation["parameters with three layers"]
+    wanted = sum(block_parameters(d_model, d_ff, count) for count in attentions)
+    share = (three - one) / (2 * wanted)
+    shown = {key: value for key, value in observation.items() if not key.startswith("parameters")}
+    return {"each further layer adds the parameters of its blocks": 0.9 < share < 1.1, **shown}
+
+
+@probe(judge=judge_layers)
+def classifier_layers(answer, settings):
+    """The parameters of one layer and of three, and the shape of the logits of a model made without arguments."""
+    model = answer.TransformerClassifier().eval()
+    with torch.no_grad():
+        default = shape_of(model(torch.zeros(2, 100, 1)))
+    counts = [parameters(answer.TransformerClassifier(**settings, num_layers=layers)) for layers in (1, 3)]
+    return {
+        "parameters with one layer": counts[0], "parameters with three layers": counts[1],
+        "logits of a model made without arguments, 100 steps": default,
+    }  # fmt: skip
+
+
+# --- transformer -------------------------------------------------------------------------------------------------------------------
+
+
+def make_transformer(answer, settings):
+    return jitter(answer.Transformer(**settings), 0.05).eval()
+
+
+def judge_transformer_shapes(observation):
+    logits = observation["logits"]
+    return {
+        "shape of the memory": observation["shape of the memory"],
+        "shape of the logits": shape_of(logits),
+        "shape of the logits of a model made without further arguments": observation["default"],
+        "forward equals encode, then decode": isinstance(observation["forward"], torch.Tensor) and same(logits, observation["forward"]),
+        "evaluation gives the same twice": same(logits, observation["again"]),
+        **softmaxed(logits),
+    }
+
+
+@probe(judge=judge_transformer_shapes)
+def transformer_shapes(answer, settings, src, tgt):
+    """Memory and logits; the vocabularies differ in size."""
+    model = make_transformer(answer, settings)
+    with torch.no_grad():
+        memory = model.encode(src)
+        default = answer.Transformer(6, 9).eval()
+        return {
+            "shape of the memory": shape_of(memory), "logits": model.decode(tgt, memory, src),
+            "forward": model(src, tgt), "again": model.decode(tgt, memory, src),
+            "default": shape_of(default(torch.ones(2, 64, dtype=torch.long), torch.ones(2, 64, dtype=torch.long))),
+        }  # fmt: skip
+
+
+def judge_padding(observation, lengths):
+    """What more padding, and what stands beside a sample in its batch, change: nothing."""
+    logits = observation["logits"]
+    memories = [
+        same(memory[:length], other[:length])
+        for memory, other, length in zip(observation["memory"], observation["memory with more padding"], lengths, strict=True)
+    ]
+    return {
+        "more padding in src changes the logits": not same(logits, observation["logits with more padding"]),
+        "more padding in src changes the memory of real symbols": not all(memories),
+        "what the memory holds at padding changes the logits": not same(logits, observation["logits with other memory at padding"]),
+        "a shorter sample alone, without padding, gives other logits": not same(
+            logits[:1], observation["logits of the first sample without padding"]
+        ),
+    }
+
+
+@probe(judge=judge_padding)
+def transformer_padding(answer, settings, src, tgt, lengths):
+    """Logits and memories with more padding and without any; the first sample is the shortest."""
+    model = make_transformer(answer, settings)
+    pad = settings.get("pad_idx", 0)
+    longer = F.pad(src, (0, 3), value=pad)
+    with torch.no_grad():
+        memory, longer_memory = model.encode(src), model.encode(longer)
+        other = memory + 3.0 * (src == pad).unsqueeze(-1)
+        short = src[:1, : lengths[0]]
+        return {
+            "logits": model.decode(tgt, memory, src), "memory": memory, "memory with more padding": longer_memory,
+            "logits with more padding": model.decode(tgt, longer_memory, longer),
+            "logits with other memory at padding": model.decode(tgt, other, src),
+            "logits of the first sample without padding": model(short, tgt[:1]),
+        }  # fmt: skip
+
+
+def judge_transformer_causal(observation):
+    logits, place = observation["logits"], observation["place"]
+    later, prefix = observation["another symbol"], observation["prefix alone"]
+    return {
+        "another target symbol leaves all earlier logits alone": same(logits[:, :place], later[:, :place]),
+        "it changes the logits at its own place": changed(logits[:, place], later[:, place]),
+        "it changes the logits after it": changed(logits[:, place + 1 :], later[:, place + 1 :]),
+        "the first symbols alone have the same logits": same(logits[:, : prefix.shape[1]], prefix),
+    }
+
+
+@probe(judge=judge_transformer_causal)
+def transformer_causal(answer, settings, src, tgt, place):
+    """Logits with another target symbol at one place, and of the target's beginning alone."""
+    model = make_transformer(answer, settings)
+    other = tgt.clone()
+    other[:, place] = torch.where(other[:, place] == 3, 4, 3)
+    with torch.no_grad():
+        return {"logits": model(src, tgt), "another symbol": model(src, other), "prefix alone": model(src, tgt[:, :place]), "place": place}
+
+
+def judge_transformer_reading(observation):
+    logits = observation["logits"]
+    return {
+        "another source changes the logits": changed(logits, observation["another source"]),
+        "another order of the source changes the logits": changed(logits, observation["source permuted"]),
+        "another order of the earlier target changes the last logits": changed(logits[:, -1], observation["target permuted"][:, -1]),
+        "decode reads the memory that it is given": changed(logits, observation["another memory"]),
+        "decode uses src for its padding alone": same(logits, observation["another src beside the same memory"]),
+        "a sample alone gives the same as in the batch": same(logits[:1], observation["first sample alone"]),
+    }
+
+
+@probe(judge=judge_transformer_reading)
+def transformer_reading(answer, settings, src, tgt):
+    """Logits with one thing changed at a time; no padding."""
+    model = make_transformer(answer, settings)
+    other = torch.where(src == 3, 4, 3)
+    turned = tgt.clone()
+    turned[:, 0], turned[:, 1] = tgt[:, 1], tgt[:, 0]
+    with torch.no_grad():
+        memory = model.encode(src)
+        return {
+            "logits": model.decode(tgt, memory, src), "another source": model(other, tgt), "source permuted": model(src.flip(1), tgt),
+            "target permuted": model(src, turned), "another memory": model.decode(tgt, memory + spread(memory.shape, 1.0).float(), src),
+            "another src beside the same memory": model.decode(tgt, memory, other), "first sample alone": model(src[:1], tgt[:1]),
+        }  # fmt: skip
+
+
+def embedding_gain(model, call, table, size):
+    """By how much an embedding's output is multiplied before the first layer with weights takes it; NaN where that cannot be seen."""
+    seen, hooks = {}, []
+
+    def embedded(module, inputs, output):
+        seen.setdefault("embedded", output)
+
+    def enters(module, inputs, settings):
+        tensors = [tensor for tensor in tensors_in((inputs, settings)) if sorted(tensor.shape) == sorted(size)]
+        if "embedded" in seen and tensors:
+            seen.setdefault("enters", tensors[0])
+
+    for module in model.modules():
+        if module is table:
+            hooks.append(module.register_forward_hook(embedded))
+        elif isinstance(module, (nn.MultiheadAttention, nn.Linear)) or "norm" in type(module).__name__.lower():
+            hooks.append(module.register_forward_pre_hook(enters, with_kwargs=True))
+    try:
+        call()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if len(seen) < 2 or not seen["enters"].requires_grad:
+        return math.nan
+    grad = torch.autograd.grad(seen["enters"].sum(), seen["embedded"], allow_unused=True)[0]
+    return math.nan if grad is None else grad.mean().item()
+
+
+def judge_gains(observation, d_model):
+    """The factors as facts: the root of d_model, or where a model hides it, the benefit of the doubt."""
+
+    def scaled(gain):
+        return math.isnan(gain) or abs(gain - math.sqrt(d_model)) < 1e-3
+
+    return {
+        "an nn.Embedding for each vocabulary": observation["embeddings"],
+        "source embeddings are scaled by the root of d_model": scaled(observation["gains"][0]),
+        "target embeddings are scaled by the root of d_model": scaled(observation["gains"][1]),
+    }
+
+
+@probe(judge=judge_gains)
+def transformer_scale(answer, settings, src, tgt):
+    """The factors between embeddings and the first layers of encoder and decoder."""
+    model = answer.Transformer(**settings).eval()
+    dim, sizes = settings["d_model"], (settings["src_vocab_size"], settings["tgt_vocab_size"])
+    tables = [[module for module in model.modules() if isinstance(module, nn.Embedding) and module.num_embeddings == size] for size in sizes]
+    found = [bool(table) for table in tables]
+    if not all(found):
+        return {"embeddings": found, "gains": [math.nan, math.nan]}
+    memory = torch.zeros(len(src), src.shape[1], dim)
+    calls = (lambda: model.encode(src), src), (lambda: model.decode(tgt, memory, src), tgt)
+    gains = [embedding_gain(model, call, table[0], (*ids.shape, dim)) for (call, ids), table in zip(calls, tables, strict=True)]
+    return {"embeddings": found, "gains": gains}
+
+
+@probe(judge=judge_layers)
+def transformer_layers(answer, settings):
+    """The parameters of one layer and of three."""
+    counts = [parameters(answer.Transformer(**settings, num_layers=layers)) for layers in (1, 3)]
+    return {"parameters with one layer": counts[0], "parameters with three layers": counts[1]}
+
+
+# --- greedy_decode -----------------------------------------------------------------------------------------------------------------
+
+
+class Scripted(nn.Module):
+    """A stand-in for a transformer that wants to write a fixed script for each row; row `r` is known by its first source symbol, 3 + r.
+
+    Told a prefix that is not the script's beginning it answers with symbol 4, as long as the row has not ended.
+    """
+
+    def __init__(self, script, vocab_size, bos, eos):
+        super().__init__()
+        self.script, self.vocab_size, self.bos, self.eos = script, vocab_size, bos, eos
+        self.gain = nn.Parameter(torch.tensor(1.0))
+        self.inner = nn.Dropout(0.5)
+        self.modes, self.grads = set(), set()
+
+    def _note(self):
+        self.modes.add(self.training or self.inner.training)
+        self.grads.add(torch.is_grad_enabled())
+
+    def encode(self, src):
+        self._note()
+        rows = F.one_hot(src[:, :1] - 3, len(self.script)).float()
+        return self.gain * rows.expand(-1, src.shape[1], -1)
+
+    def decode(self, tgt, memory, src):
+        self._note()
+        rows, known = src[:, 0] - 3, memory[:, 0].argmax(-1)
+        symbols = torch.full(tgt.shape, 4)
+        for place, (row, line) in enumerate(zip(rows.tolist(), tgt.tolist(), strict=True)):
+            script = self.script[row].tolist()
+            end = script.index(self.eos) if self.eos in script else len(script)
+            for step in range(len(line)):
+                begins = line[0] == self.bos and line[1 : min(step, end) + 1] == script[: min(step, end)]
+                if begins and row == known[place] and step < len(script):
+                    symbols[place, step] = script[step]
+        logits = spread((*tgt.shape, self.vocab_size), 1.0).float() + 2.5 * F.one_hot(symbols, self.vocab_size)
+        return self.gain * logits
+
+    def forward(self, src, tgt):
+        return self.decode(tgt, self.encode(src), src)
+
+
+@probe
+def greedily(answer, script, src, vocab_size, bos, eos, max_len):
+    """What is written by the stand-in, started in training mode and in evaluation mode."""
+    seen = {}
+    for training in (True, False):
+        model = Scripted(script, vocab_size, bos, eos).train(training)
+        name = "training" if training else "evaluation"
+        written = answer.greedy_decode(model, src.clone(), bos, eos, max_len)
+        seen[f"symbols, found in {name} mode"] = written
+        seen[f"the model ran in training mode, found in {name} mode"] = True in model.modes
+        seen[f"gradients were on, found in {name} mode"] = True in model.grads
+        seen[f"training mode afterwards, found in {name} mode"] = bool(model.training)
+    return seen
+
+
+# --- train_reversal ----------------------------------------------------------------------------------------------------------------
+
+_TRAINED: dict = {}  # the last trained model: the public and the hidden case of one grading share it
+
+
+def trained_model(train, seed, src):
+    """The model that `train(seed)` returns. Trained anew, unless the last one is of the same function and only the strings are others."""
+    last = _TRAINED.get("function")
+    if last is None or last() is not train or _TRAINED["seed"] != seed or torch.equal(_TRAINED["src"], src):
+        _TRAINED.clear()
+        model = train(seed)
+        try:
+            _TRAINED.update(function=weakref.ref(train), seed=seed, src=src, model=model)
+        except TypeError:  # not a plain function: nothing to remember it by
+            return model
+    return _TRAINED["model"]
+
+
+def first_end(row, eos=2) -> int:
+    return row.index(eos) if eos in row else len(row)
+
+
+def judge_reversal(observation, target):
+    """The share of strings that are reversed exactly, as one fact; where it is too low, facts about how they are wrong."""
+    written = observation["written"]
+    if not isinstance(written, torch.Tensor) or written.shape != target.shape:
+        return {"the model writes symbols": False}
+    lines = written.tolist()
+    lines = [line[: first_end(line) + 1] for line in lines]
+    wanted = [line[: first_end(line) + 1] for line in target.tolist()]
+    exact = [line == want for line, want in zip(lines, wanted, strict=True)]
+    good = sum(exact) >= 0.95 * len(exact)
+
+    def share(values):
+        values = list(values)
+        return sum(values) / max(len(values), 1)
+
+    longest = max(len(want) for want in wanted)
+    short = share(ok for ok, want in zip(exact, wanted, strict=True) if len(want) < longest)
+    long = share(ok for ok, want in zip(exact, wanted, strict=True) if len(want) == longest)
+    begun = share(line[: len(want) - 1] == want[:-1] for line, want in zip(written.tolist(), wanted, strict=True))
+    repeated = share(one == other for line in written.tolist() for one, other in itertools.pairwise(line))
+    later = changed(observation["logits before"], observation["logits before, another symbol at the end"])
+    return {
+        "at least 95 % of the strings are reversed exactly, with EOS": good,
+        "strings of fewer than 8 symbols are reversed": good or short >= 0.9,
+        "strings of 8 symbols are reversed": good or long >= 0.9,
+        "the string itself is reversed, whatever follows it": good or begun >= 0.9,
+        "hardly any row gets an EOS": not good and share(2 in line for line in written.tolist()) < 0.1,
+        "each symbol mostly repeats the one before": not good and repeated > 0.8,
+        "a later target symbol changes earlier logits": not good and later,
+    }
+
+
+@probe(judge=judge_reversal)
+def reversal(answer, seed, src, tgt):
+    """What the trained model writes for some strings, and its logits for a target with another last symbol."""
+    model = trained_model(answer.train_reversal, seed, src).eval()
+    written = torch.ones(len(src), 1, dtype=torch.long)
+    with torch.no_grad():
+        memory = model.encode(src)
+        for _ in range(src.shape[1] + 1):
+            symbols = model.decode(written, memory, src)[:, -1].argmax(-1)
+            written = torch.cat([written, symbols.unsqueeze(1)], dim=1)
+        few, ahead = src[:8], tgt[:8]
+        other = ahead.clone()
+        other[:, -1] = 7 - other[:, -1]
+        return {
+            "written": written[:, 1:],
+            "logits before": model(few, ahead)[:, :-1], "logits before, another symbol at the end": model(few, other)[:, :-1],
+        }  # fmt: skip
