@@ -232,6 +232,7 @@ SEQUENCE_DATA = [
         (DRAW, f"2 * {DRAW.replace('randn', 'rand')} - 1"),
         (DRAW, f"12 ** 0.5 * ({DRAW.replace('randn', 'rand')} - 0.5)"),
     ),
+    *known("dtype-of-the-data", "X is float32, like the weights of a network.", (DRAW, f"{DRAW}.double()")),
     *known(
         "axes",
         "X has shape (n_samples, seq_length, n_features), in this order.",
