@@ -88,13 +88,13 @@ with once_answered("positional_encoding"):
     left.set(xlabel="feature", ylabel="position", title="The table")
     figure.colorbar(image, ax=left, label="value")
     for column in (0, 1, 8, 20):
-        middle.plot(pe[:, column].numpy(), label=f"feature {column}")
+        middle.plot(pe[:40, column].numpy(), label=f"feature {column}")
     middle.set(xlabel="position", ylabel="value", title="Four columns", ylim=(-1.1, 1.9))
     middle.legend(ncols=2, loc="upper center", fontsize="small")
     for place in (20, 50, 80):
         right.plot((pe @ pe[place]).numpy(), label=f"with position {place}")
-    right.set(xlabel="position", ylabel="dot product", title="Likeness", ylim=(0, 48))
-    right.legend(loc="upper center", ncols=2, fontsize="small")
+    right.set(xlabel="position", ylabel="dot product", title="Likeness", ylim=(0, 52))
+    right.legend(loc="upper center", fontsize="small")
     for ax in (left, middle, right):
         ax.grid(False)
     plt.show()
@@ -160,7 +160,7 @@ with once_answered("rotary"):
         left.plot(*points.T.numpy(), marker=marker, color=color, label=f"pair {pair}")
         left.annotate("t=0", points[0].tolist(), fontsize="small")
     left.set(xlabel="feature 2i", ylabel="feature 2i + 1", title="t = 0 to 7", aspect="equal")
-    left.legend(loc="upper left", fontsize="small")
+    left.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small")
     image = right.imshow((query @ key.T).numpy(), cmap="cividis")
     right.set(xlabel="position of the key", ylabel="position of the query", title="query · key")
     figure.colorbar(image, ax=right, label="score")
@@ -187,15 +187,16 @@ with once_answered("rotary"):
 # %% [markdown]
 # **Post-norm or pre-norm.** The formula is the paper's *post-norm*: the norm comes after the sum. Most
 # later models are *pre-norm*: $x \leftarrow x + \mathrm{Attention}(\mathrm{LN}(x))$. The path of the sums is
-# then never normalised, and gradients pass freely. Here are both, ten blocks deep, on a toy task: write
-# the eight input symbols backwards. The learning rate is high.
+# then never normalised, and gradients pass freely. Here are both, twelve blocks deep, on a toy task: give
+# back eight symbols in reverse order. The learning rate is high, 0.01. **Warm-up** means that it grows to
+# its value over the first steps.
 
 # %% tags=["demo"]
-def learn_to_flip(norm_first, warmup, steps=120, lr=5e-3):
+def learn_to_flip(norm_first, warmup, steps=120, lr=1e-2):
     """Loss at each step of a deep stack of PyTorch's encoder blocks."""
     set_seed(0)
     settings = {"dropout": 0.0, "activation": "gelu", "batch_first": True, "norm_first": norm_first}
-    blocks = [nn.TransformerEncoderLayer(32, 4, 64, **settings) for _ in range(10)]
+    blocks = [nn.TransformerEncoderLayer(32, 4, 64, **settings) for _ in range(12)]
     last_norm = nn.LayerNorm(32) if norm_first else nn.Identity()  # pre-norm needs one at the end
     net = nn.Sequential(*blocks, last_norm, nn.Linear(32, 10))
     symbol, position = nn.Embedding(10, 32), nn.Parameter(torch.randn(8, 32))
@@ -219,14 +220,19 @@ for name, norm_first, warmup in (
 ):  # fmt: skip
     ax.plot(learn_to_flip(norm_first, warmup), label=name)
 ax.axhline(math.log(10), color="0.5", linewidth=1)  # guessing
-ax.set(xlabel="step", ylabel="cross entropy (nats)", title="Ten blocks", ylim=(0, 3.6))
+ax.set(xlabel="step", ylabel="cross entropy (nats)", title="Twelve blocks", ylim=(0, 3.9))
 ax.legend(loc="upper right", fontsize="small")
 plt.show()
 
 # %% [markdown]
-# *Figure:* PLACEHOLDER.
+# *Figure:* Loss by step for three stacks of twelve blocks. Post-norm without warm-up stays at the level of
+# guessing (grey). With warm-up it learns within 60 steps, but unsteadily. Pre-norm learns soonest, and
+# needs no warm-up.
 
 # %% [markdown]
+# So the paper's post-norm needs a warm-up when it is deep; pre-norm forgives. In the shallow models of this
+# notebook both work. (A lower rate, 0.005, trained all three.)
+#
 # **Padding.** `nn.MultiheadAttention` takes a `key_padding_mask` `(B, T)` in which **True means ignore**:
 # the opposite of notebook 6, and of `F.scaled_dot_product_attention`. Mixing them up gives no error.
 
@@ -404,7 +410,8 @@ with once_answered("encoder_block"):
     fig = plot_history(history, "Review sentences")
 
 # %% [markdown]
-# *Figure:* Loss and accuracy by epoch, on training and on held-out sentences. PLACEHOLDER
+# *Figure:* Loss and accuracy by epoch. On training sentences both keep getting better. On held-out ones the
+# accuracy settles at about 77 % after two epochs, and the loss begins to rise: overfitting.
 
 # %% [markdown]
 # Good? A count of words, without any order, does about as well here. With 8,000 sentences a transformer
@@ -480,9 +487,15 @@ with once_answered("encoder_block"):
     plt.show()
 
 # %% [markdown]
-# *Figure:* PLACEHOLDER
+# *Figure:* Left: 120 steps of the held-out series with one-step forecasts, which lie nearly on it. Right:
+# the last step's mean weight on each step, by distance. Two bumps stand out, 5 to 8 steps back and about 30
+# steps back.
 
 # %% [markdown]
+# The error is less than a third of persistence's; noise alone accounts for 0.01. The network was told
+# nothing of the periods. It does not simply look one period back: a few places at known distances
+# determine two sines of known periods. Another seed favours other distances.
+#
 # ## 7. The decoder, and the whole transformer
 #
 # The decoder writes a sequence. Its block has *three* sub-layers:
@@ -762,7 +775,8 @@ def cross_weights(model, src, tgt):
         return inputs, settings | {"need_weights": True, "average_attn_weights": True}
 
     def keep(module, inputs, settings, output):
-        if inputs[0] is not inputs[1]:
+        query, key = [*inputs, *(settings[name] for name in ("query", "key") if name in settings)][:2]
+        if query is not key:
             found.append(output[1].detach())
 
     for module in model.modules():
@@ -781,13 +795,15 @@ with once_answered("train_reversal"), once_answered("greedy_decode"):
     print(f"{time.process_time() - start:.0f} seconds of CPU time")
     src = torch.tensor([[5, 9, 4, 0, 0, 0, 0, 0], [3, 12, 7, 7, 10, 6, 0, 0], [8, 3, 11, 5, 9, 4, 12, 6]])
     written = greedy_decode(reverser, src, bos=1, eos=2, max_len=9)
-    print("read   ", *src.tolist(), "wrote  ", *written.tolist(), sep="\n")
-
+    print("read", *src.tolist(), "wrote", *written.tolist(), sep="\n")
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), width_ratios=(6, 8))
     for ax, row, length in zip(axes, (1, 2), (6, 8), strict=True):
         symbols, answer = src[row : row + 1, :length], written[row : row + 1, : length + 1]
-        weights = cross_weights(reverser, symbols, F.pad(answer[:, :-1], (1, 0), value=1))[-1][0]
-        image = ax.imshow(weights.numpy(), cmap="cividis", vmin=0, vmax=1)
+        weights = cross_weights(reverser, symbols, F.pad(answer[:, :-1], (1, 0), value=1))
+        if not weights:
+            print("This model does not use nn.MultiheadAttention: draw its weights your own way.")
+            break
+        image = ax.imshow(weights[-1][0].numpy(), cmap="cividis", vmin=0, vmax=1)
         ax.set_xticks(range(length), labels=symbols[0].tolist())
         ax.set_yticks(range(length + 1), labels=[*answer[0, :-1].tolist(), "EOS"])
         ax.set(xlabel="symbol read (key)", ylabel="symbol to be written (query)", title=f"{length} symbols")
@@ -797,7 +813,8 @@ with once_answered("train_reversal"), once_answered("greedy_decode"):
 
 # %% [markdown]
 # *Figure:* Cross-attention of the last decoder layer for a string of six symbols and one of eight, mean of
-# the heads; keys across, queries down. PLACEHOLDER
+# the heads; keys across, queries down. The bright cells run along the anti-diagonal, from the last symbol read to the
+# first; for EOS the model looks at the first symbols.
 
 # %% [markdown]
 # ## 8. Three families
@@ -877,7 +894,7 @@ with once_answered("rotary"):
 
 # %% [markdown]
 # *Figure:* Loss of the next letter by step; dashed, the best that can be done from one letter alone
-# (counted pairs). PLACEHOLDER
+# (counted pairs). The transformer passes below that line within 40 steps, and goes on to fall to about 1.8.
 
 # %% [markdown]
 # It writes words and word-like sounds, hardly sense: 10 seconds of training, 32 letters of memory. Large
@@ -931,7 +948,9 @@ times, memories = zip(*costs["attention, weights returned"], strict=True)
 print(f"1024 to 2048 steps: {times[-1] / times[-2]:.1f} times the time, {memories[-1] / memories[-2]:.1f} the memory")
 
 # %% [markdown]
-# *Figure:* PLACEHOLDER
+# *Figure:* CPU time and stored memory against length, both axes logarithmic. For long sequences the time of
+# both attentions grows about fourfold when the length doubles, that of the LSTM about twofold. Memory grows
+# fourfold where the weights are returned, twofold for fused attention and for the LSTM.
 
 # %% [markdown]
 # The **fused** kernel (as in FlashAttention, Dao et al. 2022) works block by block and never stores the
@@ -956,13 +975,18 @@ print(f"1024 to 2048 steps: {times[-1] / times[-2]:.1f} times the time, {memorie
 with once_answered("train_reversal"), once_answered("greedy_decode"):
     for length in (8, 9, 10, 12):
         strings = torch.randint(3, 13, (200, length), generator=torch.Generator().manual_seed(length))
-        written = greedy_decode(reverser, strings, bos=1, eos=2, max_len=length + 1)
+        try:
+            written = greedy_decode(reverser, strings, bos=1, eos=2, max_len=length + 1)
+        except (ValueError, IndexError, RuntimeError):
+            print(f"{length} symbols are more than this model takes")
+            break
         right = F.pad(strings.flip(1), (0, 1), value=2)
         exact = (F.pad(written, (0, length + 1 - written.shape[1])) == right).all(dim=1)
         print(f"{length:2} symbols: {100 * exact.float().mean():5.1f} % reversed")
 
 # %% [markdown]
-# Trained on 3 to 8 symbols, it does not reverse 9. It has learned positions, not the *idea* of reversing.
+# Trained on 3 to 8 symbols, it fails from 9 or 10 on. It has learned *positions*, not the idea of
+# reversing.
 
 # %% [markdown]
 # ### Quiz: transformers

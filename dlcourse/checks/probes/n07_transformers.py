@@ -44,6 +44,10 @@ def same(one, other) -> bool:
     return distance(one, other) < SAME
 
 
+def finite(tensor) -> bool:
+    return bool(tensor.isfinite().all())
+
+
 def softmaxed(logits) -> dict:
     """Whether logits look like the output of a softmax, in three facts."""
     logits = logits.double()
@@ -87,7 +91,10 @@ def positions_added(answer, max_len, x):
 def positions_limit(answer, d_model, max_len):
     """Which exception a length raises: the longest that is allowed, and one more."""
     module = answer.PositionalEncoding(d_model, max_len)
-    return {f"{steps} steps with max_len {max_len} raise": raised(module, torch.zeros(2, steps, d_model)) for steps in (max_len, max_len + 1)}
+    return {
+        f"{steps} steps with max_len {max_len} raise": raised(module, torch.zeros(2, steps, d_model))
+        for steps in (max_len, max_len + 1)
+    }
 
 
 def judge_positions_dropout(observation, p):
@@ -97,7 +104,9 @@ def judge_positions_dropout(observation, p):
     kept = trained != 0
     return {
         f"about {p:.0%} of the sums are 0 in training": abs(share - p) < 0.1,
-        "what is kept is the sum divided by 1 - p": bool(torch.allclose(trained[kept], (evaluated / (1 - p))[kept], atol=1e-4)),
+        "what is kept is the sum divided by 1 - p": bool(
+            torch.allclose(trained[kept], (evaluated / (1 - p))[kept], atol=1e-4)
+        ),
     }
 
 
@@ -117,7 +126,11 @@ def rotated(answer, x, base=None):
     before, x = x.clone(), x.requires_grad_()
     given = x * 1.0
     output = answer.apply_rotary(given) if base is None else answer.apply_rotary(given, base)
-    return {"output": output, "gradient of x": gradient(mixed(output), x), "x is as before": bool(torch.equal(given, before))}
+    return {
+        "output": output,
+        "gradient of x": gradient(mixed(output), x),
+        "x is as before": bool(torch.equal(given, before)),
+    }
 
 
 # --- encoder_block and decoder_block -----------------------------------------------------------------------------------------------
@@ -175,9 +188,13 @@ def judge_causal_block(observation, place):
     """What moves when x, or the memory, changes at one place."""
     output = observation["output"]
     return {
-        "another x at one place leaves all earlier outputs alone": same(output[:, :place], observation["another x"][:, :place]),
+        "another x at one place leaves all earlier outputs alone": same(
+            output[:, :place], observation["another x"][:, :place]
+        ),
         "it changes the output at that place": changed(output[:, place], observation["another x"][:, place]),
-        "it changes the outputs after that place": changed(output[:, place + 1 :], observation["another x"][:, place + 1 :]),
+        "it changes the outputs after that place": changed(
+            output[:, place + 1 :], observation["another x"][:, place + 1 :]
+        ),
         "another memory changes the first output": changed(output[:, 0], observation["another memory"][:, 0]),
         "another memory changes the last output": changed(output[:, -1], observation["another memory"][:, -1]),
         "hidden memory changes nothing": same(output, observation["another hidden memory"]),
@@ -227,7 +244,9 @@ def states_seen(model, call, size):
                 seen.append((tensor, [list(tensor.shape).index(length) for length in size]))
 
     for module in model.modules():
-        hooks.append(module.register_forward_pre_hook(lambda module, inputs, settings: look(inputs, settings), with_kwargs=True))
+        hooks.append(
+            module.register_forward_pre_hook(lambda module, inputs, settings: look(inputs, settings), with_kwargs=True)
+        )
         hooks.append(module.register_forward_hook(lambda module, inputs, output: look(output)))
     try:
         return call(), seen
@@ -253,6 +272,7 @@ def judge_classifier(observation, classes):
         "cls_token": observation["cls_token"],
         "places at which cls_token stands": found[1],
         "places of the last states that the logits read": found[0],
+        "other data change the logits": changed(logits, observation["other data"]),
         "another order of the steps changes the logits": changed(logits, observation["permuted"]),
         "a sample alone gives the same as in the batch": same(logits[:1], observation["first sample alone"]),
         "evaluation gives the same twice": same(logits, observation["again"]),
@@ -267,19 +287,24 @@ def classifier_states(answer, settings, x, order):
     cls_token, dim = model.cls_token, settings["d_model"]
     size = (len(x), x.shape[1] + 1, dim)
     logits, seen = states_seen(model, lambda: model(x), size)
-    kind = "a trained parameter" if isinstance(cls_token, nn.Parameter) and cls_token.requires_grad else "not a parameter"
+    kind = (
+        "a trained parameter" if isinstance(cls_token, nn.Parameter) and cls_token.requires_grad else "not a parameter"
+    )
     read = stands = "no states of T + 1 places were seen"
     if seen:
         read = places_with_gradient(mixed(logits), *seen[-1])
         first = seen[0][0].permute(seen[0][1])
         stands = "not found"
         if kind == "a trained parameter":
-            grads = [torch.autograd.grad(mixed(first[:, place]), cls_token, allow_unused=True, retain_graph=True)[0] for place in range(size[1])]
+            grads = [
+                torch.autograd.grad(mixed(first[:, place]), cls_token, allow_unused=True, retain_graph=True)[0]
+                for place in range(size[1])
+            ]
             stands = [place for place, grad in enumerate(grads) if grad is not None and bool(grad.abs().max() > 1e-9)]
     with torch.no_grad():
         return {
             "logits": logits, "cls_token": f"{kind} {list(cls_token.shape)}", "places read": read, "places of the CLS": stands,
-            "permuted": model(x[:, order]), "first sample alone": model(x[:1]), "again": model(x),
+            "permuted": model(x[:, order]), "other data": model(x + spread(x.shape, 3.0).float()), "first sample alone": model(x[:1]), "again": model(x),
         }  # fmt: skip
 
 
@@ -287,7 +312,10 @@ def classifier_states(answer, settings, x, order):
 def classifier_lengths(answer, settings, input_size, max_len):
     """Which exception each length raises."""
     model = answer.TransformerClassifier(**settings, input_size=input_size, max_len=max_len).eval()
-    return {f"{steps} steps with max_len {max_len} raise": raised(model, torch.zeros(2, steps, input_size)) for steps in (1, max_len, max_len + 1)}
+    return {
+        f"{steps} steps with max_len {max_len} raise": raised(model, torch.zeros(2, steps, input_size))
+        for steps in (1, max_len, max_len + 1)
+    }
 
 
 def block_parameters(d_model: int, d_ff: int, attentions: int) -> int:
@@ -297,12 +325,17 @@ def block_parameters(d_model: int, d_ff: int, attentions: int) -> int:
 
 
 def judge_layers(observation, d_model, d_ff, attentions):
-    """Whether further layers add what that many blocks have, within a tenth."""
+    """Whether one layer, and each further one, has the parameters of its blocks, within a tenth."""
     one, three = observation["parameters with one layer"], observation["parameters with three layers"]
     wanted = sum(block_parameters(d_model, d_ff, count) for count in attentions)
     share = (three - one) / (2 * wanted)
+    added = "those of its blocks" if 0.9 < share < 1.1 else "none" if share < 0.01 else "more" if share > 1 else "fewer"
     shown = {key: value for key, value in observation.items() if not key.startswith("parameters")}
-    return {"each further layer adds the parameters of its blocks": 0.9 < share < 1.1, **shown}
+    return {
+        "parameters that a further layer adds": added,
+        "one layer has the parameters of its blocks": one > 0.9 * wanted,
+        **shown,
+    }
 
 
 @probe(judge=judge_layers)
@@ -331,7 +364,8 @@ def judge_transformer_shapes(observation):
         "shape of the memory": observation["shape of the memory"],
         "shape of the logits": shape_of(logits),
         "shape of the logits of a model made without further arguments": observation["default"],
-        "forward equals encode, then decode": isinstance(observation["forward"], torch.Tensor) and same(logits, observation["forward"]),
+        "forward equals encode, then decode": isinstance(observation["forward"], torch.Tensor)
+        and same(logits, observation["forward"]),
         "evaluation gives the same twice": same(logits, observation["again"]),
         **softmaxed(logits),
     }
@@ -356,12 +390,17 @@ def judge_padding(observation, lengths):
     logits = observation["logits"]
     memories = [
         same(memory[:length], other[:length])
-        for memory, other, length in zip(observation["memory"], observation["memory with more padding"], lengths, strict=True)
+        for memory, other, length in zip(
+            observation["memory"], observation["memory with more padding"], lengths, strict=True
+        )
     ]
     return {
+        "every logit is finite": finite(logits),
         "more padding in src changes the logits": not same(logits, observation["logits with more padding"]),
         "more padding in src changes the memory of real symbols": not all(memories),
-        "what the memory holds at padding changes the logits": not same(logits, observation["logits with other memory at padding"]),
+        "what the memory holds at padding changes the logits": not same(
+            logits, observation["logits with other memory at padding"]
+        ),
         "a shorter sample alone, without padding, gives other logits": not same(
             logits[:1], observation["logits of the first sample without padding"]
         ),
@@ -390,6 +429,7 @@ def judge_transformer_causal(observation):
     logits, place = observation["logits"], observation["place"]
     later, prefix = observation["another symbol"], observation["prefix alone"]
     return {
+        "every logit is finite": finite(logits),
         "another target symbol leaves all earlier logits alone": same(logits[:, :place], later[:, :place]),
         "it changes the logits at its own place": changed(logits[:, place], later[:, place]),
         "it changes the logits after it": changed(logits[:, place + 1 :], later[:, place + 1 :]),
@@ -404,15 +444,23 @@ def transformer_causal(answer, settings, src, tgt, place):
     other = tgt.clone()
     other[:, place] = torch.where(other[:, place] == 3, 4, 3)
     with torch.no_grad():
-        return {"logits": model(src, tgt), "another symbol": model(src, other), "prefix alone": model(src, tgt[:, :place]), "place": place}
+        return {
+            "logits": model(src, tgt),
+            "another symbol": model(src, other),
+            "prefix alone": model(src, tgt[:, :place]),
+            "place": place,
+        }
 
 
 def judge_transformer_reading(observation):
     logits = observation["logits"]
     return {
+        "every logit is finite": finite(logits),
         "another source changes the logits": changed(logits, observation["another source"]),
         "another order of the source changes the logits": changed(logits, observation["source permuted"]),
-        "another order of the earlier target changes the last logits": changed(logits[:, -1], observation["target permuted"][:, -1]),
+        "another order of the earlier target changes the last logits": changed(
+            logits[:, -1], observation["target permuted"][:, -1]
+        ),
         "decode reads the memory that it is given": changed(logits, observation["another memory"]),
         "decode uses src for its padding alone": same(logits, observation["another src beside the same memory"]),
         "a sample alone gives the same as in the batch": same(logits[:1], observation["first sample alone"]),
@@ -464,15 +512,19 @@ def embedding_gain(model, call, table, size):
 
 
 def judge_gains(observation, d_model):
-    """The factors as facts: the root of d_model, or where a model hides it, the benefit of the doubt."""
+    """The factors in words: the root of d_model is right; so is what a model hides, which gets the benefit of the doubt."""
+    root = math.sqrt(d_model)
+    words = {"the root of d_model": root, "none": 1.0, "d_model": d_model, "one over the root of d_model": 1 / root}
 
-    def scaled(gain):
-        return math.isnan(gain) or abs(gain - math.sqrt(d_model)) < 1e-3
+    def factor(gain):
+        if math.isnan(gain):
+            return "the root of d_model"
+        return next((word for word, value in words.items() if abs(gain - value) < 1e-3 * value), "another one")
 
     return {
         "an nn.Embedding for each vocabulary": observation["embeddings"],
-        "source embeddings are scaled by the root of d_model": scaled(observation["gains"][0]),
-        "target embeddings are scaled by the root of d_model": scaled(observation["gains"][1]),
+        "factor of the source embeddings": factor(observation["gains"][0]),
+        "factor of the target embeddings": factor(observation["gains"][1]),
     }
 
 
@@ -481,13 +533,19 @@ def transformer_scale(answer, settings, src, tgt):
     """The factors between embeddings and the first layers of encoder and decoder."""
     model = answer.Transformer(**settings).eval()
     dim, sizes = settings["d_model"], (settings["src_vocab_size"], settings["tgt_vocab_size"])
-    tables = [[module for module in model.modules() if isinstance(module, nn.Embedding) and module.num_embeddings == size] for size in sizes]
+    tables = [
+        [module for module in model.modules() if isinstance(module, nn.Embedding) and module.num_embeddings == size]
+        for size in sizes
+    ]
     found = [bool(table) for table in tables]
     if not all(found):
         return {"embeddings": found, "gains": [math.nan, math.nan]}
     memory = torch.zeros(len(src), src.shape[1], dim)
     calls = (lambda: model.encode(src), src), (lambda: model.decode(tgt, memory, src), tgt)
-    gains = [embedding_gain(model, call, table[0], (*ids.shape, dim)) for (call, ids), table in zip(calls, tables, strict=True)]
+    gains = [
+        embedding_gain(model, call, table[0], (*ids.shape, dim))
+        for (call, ids), table in zip(calls, tables, strict=True)
+    ]
     return {"embeddings": found, "gains": gains}
 
 

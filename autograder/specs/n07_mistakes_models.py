@@ -1,0 +1,254 @@
+"""Notebook 7, transformers: mistakes in the models that are built from the blocks, in decoding and in training."""
+
+from autograder.specs.n06_mistakes import LOGITS, known
+from autograder.specs.n07_mistakes import DROPOUT_ALWAYS, NO_POSITIONS, PLAIN_LIST
+
+# --- transformer_classifier --------------------------------------------------------------------------------------------------------
+
+CLS = "self.cls_token = nn.Parameter(0.02 * torch.randn(1, 1, d_model))"
+JOIN = "x = self.positions(torch.cat([cls, self.project(x)], dim=1))"
+READ = "return self.fc(x[:, 0])"
+TABLE = "self.positions = PositionalEncoding(d_model, max_len + 1, dropout)  # one more, for the CLS"
+STACK = "self.blocks = nn.ModuleList(TransformerEncoderBlock(*sizes) for _ in range(num_layers))"
+STEP = "x, _ = block(x)"
+AT_THE_END = (JOIN, "x = self.positions(torch.cat([self.project(x), cls], dim=1))")
+
+TRANSFORMER_CLASSIFIER = [
+    *known(
+        "cls-at-the-end",
+        "The CLS token stands at place 0, in front of the data: here it comes last.",
+        [AT_THE_END, (READ, "return self.fc(x[:, -1])")],
+        AT_THE_END,
+    ),
+    *known(
+        "mean-pooling",
+        "The logits come from the final state of the CLS token alone, not from a mean or a maximum over places.",
+        (READ, "return self.fc(x.mean(dim=1))"),
+        (READ, "return self.fc(x[:, 1:].mean(dim=1))"),
+        (READ, "return self.fc(x.max(dim=1).values)"),
+        (READ, "return self.fc(x.sum(dim=1))"),
+        (READ, "return self.fc(x).mean(dim=1)"),
+    ),
+    *known("last-step", "Read the state at place 0, where the CLS token stands, not the last one.", (READ, "return self.fc(x[:, -1])")),
+    *known(
+        "first-step", "Read the state at place 0, where the CLS token stands: place 1 is the first step of the data.", (READ, "return self.fc(x[:, 1])")
+    ),
+    *known(
+        "one-place-too-few",
+        "With the CLS in front, max_len steps need max_len + 1 positions.",
+        (TABLE, "self.positions = PositionalEncoding(d_model, max_len, dropout)"),
+    ),
+    *known(
+        "no-limit",
+        "More than max_len steps raise ValueError; the CLS is not counted.",
+        (TABLE, "self.positions = PositionalEncoding(d_model, max_len + 2, dropout)"),
+        (TABLE, "self.positions = PositionalEncoding(d_model, 5000, dropout)"),
+    ),
+    *known(
+        "no-positions",
+        NO_POSITIONS,
+        (JOIN, "x = torch.cat([cls, self.project(x)], dim=1)"),
+        [(JOIN, "if x.shape[1] + 1 > self.positions.pe.shape[1]:\n            raise ValueError\n        x = torch.cat([cls, self.project(x)], dim=1)")],
+        [(JOIN, "x = torch.cat([self.positions(cls), self.project(x)], dim=1)")],
+    ),
+    *known(
+        "cls-not-trained",
+        "cls_token is an nn.Parameter of shape (1, 1, d_model): a plain tensor or a buffer is never trained.",
+        (CLS, "self.cls_token = 0.02 * torch.randn(1, 1, d_model)"),
+        (CLS, 'self.register_buffer("cls_token", 0.02 * torch.randn(1, 1, d_model))'),
+        (CLS, "self.cls_token = nn.Parameter(0.02 * torch.randn(1, 1, d_model), requires_grad=False)"),
+    ),
+    *known("cls-shape", "cls_token has the shape (1, 1, d_model).", [(CLS, "self.cls_token = nn.Parameter(0.02 * torch.randn(d_model))")]),
+    *known("cls-not-used", "The CLS token itself must stand at place 0, not zeros and not a copy without its gradient.",
+           ("cls = self.cls_token.expand(len(x), -1, -1)", "cls = torch.zeros_like(self.cls_token).expand(len(x), -1, -1)"),
+           ("cls = self.cls_token.expand(len(x), -1, -1)", "cls = self.cls_token.detach().expand(len(x), -1, -1)")),
+    *known("softmaxed", LOGITS, (READ, f"{READ}.softmax(dim=-1)"), (READ, f"{READ}.log_softmax(dim=-1)"), (READ, f"{READ}.sigmoid()")),
+    *known("plain-list", PLAIN_LIST, (STACK, STACK.replace("nn.ModuleList(", "list("))),
+    *known(
+        "one-block",
+        "Stack num_layers blocks, each with weights of its own.",
+        (STACK, "self.blocks = nn.ModuleList([TransformerEncoderBlock(*sizes)])"),
+        (STACK, "self.blocks = nn.ModuleList([TransformerEncoderBlock(*sizes)] * num_layers)"),
+    ),
+    *known(
+        "d-ff-ignored", "The width of the feed-forward network, d_ff, is an argument.",
+        ("sizes = (d_model, num_heads, d_ff, dropout)", "sizes = (d_model, num_heads, 4 * d_model, dropout)"),
+    ),
+    *known("samples-mixed", "The blocks take the batch first: here the samples of a batch attend to each other.",
+           (STEP, "x = block(x.transpose(0, 1))[0].transpose(0, 1)")),
+    *known("classes-fixed", "The number of classes is an argument.", ("self.fc = nn.Linear(d_model, num_classes)", "self.fc = nn.Linear(d_model, 2)")),
+    *known("dropout-always", DROPOUT_ALWAYS, (READ, "return self.fc(F.dropout(x[:, 0], 0.3))")),
+]  # fmt: skip
+
+# --- transformer -------------------------------------------------------------------------------------------------------------------
+
+ENCODE = "x, _ = block(x, src == self.pad_idx)"
+DECODE = "x = block(x, memory, src == self.pad_idx)"
+SOURCE = "x = self.positions(self.src_embedding(src) * self.scale)"
+TARGET = "x = self.positions(self.tgt_embedding(tgt) * self.scale)"
+ENCODER = "self.encoder = nn.ModuleList(TransformerEncoderBlock(*sizes) for _ in range(num_layers))"
+DECODER = "self.decoder = nn.ModuleList(TransformerDecoderBlock(*sizes) for _ in range(num_layers))"
+LOGIT = "return self.fc(x)"
+FORWARD = "return self.decode(tgt, self.encode(src), src)"
+SEES_ALL = (
+    DECODE,
+    "see = block.self_attn.forward\n"
+    "            block.self_attn.forward = lambda *a, **k: see(*a, **{**k, 'attn_mask': None})\n"
+    "            x = block(x, memory, src == self.pad_idx)\n"
+    "            block.self_attn.forward = see",
+)
+
+TRANSFORMER = [
+    *known(
+        "memory-ignored",
+        "decode reads the memory that it is given; src is there for its padding alone.",
+        (DECODE, "x = block(x, self.encode(src), src == self.pad_idx)"),
+        (DECODE, "x = block(x, torch.zeros_like(memory), src == self.pad_idx)"),
+    ),
+    *known(
+        "padding-attended",
+        "Hide the source's padding, from the encoder's self-attention and from the decoder's cross-attention: more padding must change nothing.",
+        (ENCODE, "x, _ = block(x)"),
+        (DECODE, "x = block(x, memory)"),
+        [(ENCODE, "x, _ = block(x)"), (DECODE, "x = block(x, memory)")],
+    ),
+    *known(
+        "mask-inverted",
+        "In key_padding_mask True means ignore: here the symbols are hidden and the padding is read.",
+        [(ENCODE, "x, _ = block(x, src != self.pad_idx)"), (DECODE, "x = block(x, memory, src != self.pad_idx)")],
+        (ENCODE, "x, _ = block(x, src != self.pad_idx)"),
+        (DECODE, "x = block(x, memory, src != self.pad_idx)"),
+    ),
+    *known("pad-idx-ignored", "The padding's index is an argument: compare src with pad_idx, not with 0.",
+           [(ENCODE, "x, _ = block(x, src == 0)"), (DECODE, "x = block(x, memory, src == 0)")]),
+    *known(
+        "future-seen",
+        "The decoder is causal: no logit may depend on a later target symbol.",
+        SEES_ALL,
+        (TARGET, "x = self.positions(self.tgt_embedding(tgt) * self.scale)\n        x = x + x.mean(dim=1, keepdim=True)"),
+        (TARGET, "x = self.positions(self.tgt_embedding(tgt) * self.scale)\n        x = x + x.roll(-1, dims=1)"),
+    ),
+    *known(
+        "not-scaled",
+        "Multiply what the embeddings give by the root of d_model, for source and target.",
+        [(SOURCE, "x = self.positions(self.src_embedding(src))"), (TARGET, "x = self.positions(self.tgt_embedding(tgt))")],
+        (TARGET, "x = self.positions(self.tgt_embedding(tgt))"),
+        (SOURCE, "x = self.positions(self.src_embedding(src))"),
+    ),
+    *known(
+        "scaled-by-d-model",
+        "The factor is the square root of d_model.",
+        [(SOURCE, SOURCE.replace("self.scale", "self.scale**2")), (TARGET, TARGET.replace("self.scale", "self.scale**2"))],
+        [(SOURCE, SOURCE.replace("* self.scale", "/ self.scale")), (TARGET, TARGET.replace("* self.scale", "/ self.scale"))],
+    ),
+    *known("no-positions", NO_POSITIONS,
+           [(SOURCE, "x = self.src_embedding(src) * self.scale"), (TARGET, "x = self.tgt_embedding(tgt) * self.scale")],
+           (SOURCE, "x = self.src_embedding(src) * self.scale"), (TARGET, "x = self.tgt_embedding(tgt) * self.scale")),
+    *known("shifted-again", "The target that is given is already shifted: feed all of it, and return all logits.",
+           (FORWARD, "return self.decode(tgt[:, :-1], self.encode(src), src)"), (LOGIT, "return self.fc(x[:, :-1])")),
+    *known("last-step-only", "Every target position has its logits: apply the linear layer to all of them.", (LOGIT, "return self.fc(x[:, -1])")),
+    *known("softmaxed", LOGITS, (LOGIT, f"{LOGIT}.softmax(dim=-1)"), (LOGIT, f"{LOGIT}.log_softmax(dim=-1)")),
+    *known("plain-list", PLAIN_LIST, (ENCODER, ENCODER.replace("nn.ModuleList(", "list(")), (DECODER, DECODER.replace("nn.ModuleList(", "list(")),
+           [(ENCODER, ENCODER.replace("nn.ModuleList(", "list(")), (DECODER, DECODER.replace("nn.ModuleList(", "list("))]),
+    *known("one-block", "Encoder and decoder have num_layers blocks each, with weights of their own.",
+           (ENCODER, "self.encoder = nn.ModuleList([TransformerEncoderBlock(*sizes)])"),
+           (DECODER, "self.decoder = nn.ModuleList([TransformerDecoderBlock(*sizes)])"),
+           [(ENCODER, "self.encoder = nn.ModuleList([TransformerEncoderBlock(*sizes)])"),
+            (DECODER, "self.decoder = nn.ModuleList([TransformerDecoderBlock(*sizes)])"),]),
+    *known("vocabularies-mixed-up", "Source and target have vocabularies of their own: the source embedding has src_vocab_size rows, the target's and the logits tgt_vocab_size.",
+           [("self.src_embedding = nn.Embedding(src_vocab_size, d_model)", "self.src_embedding = nn.Embedding(tgt_vocab_size, d_model)"),
+            ("self.tgt_embedding = nn.Embedding(tgt_vocab_size, d_model)", "self.tgt_embedding = nn.Embedding(src_vocab_size, d_model)")],
+           ("self.fc = nn.Linear(d_model, tgt_vocab_size)", "self.fc = nn.Linear(d_model, src_vocab_size)"),
+           ("self.src_embedding = nn.Embedding(src_vocab_size, d_model)", "self.src_embedding = nn.Embedding(tgt_vocab_size, d_model)"),
+           ("self.tgt_embedding = nn.Embedding(tgt_vocab_size, d_model)", "self.tgt_embedding = nn.Embedding(src_vocab_size, d_model)")),
+    *known("max-len-too-short", "Sources and targets of max_len symbols are allowed.",
+           ("self.positions = PositionalEncoding(d_model, max_len, dropout)", "self.positions = PositionalEncoding(d_model, max_len - 1, dropout)")),
+    *known("returns-more", "forward returns the logits alone.", (FORWARD, f"{FORWARD}, None")),
+]  # fmt: skip
+
+# --- greedy_decode -----------------------------------------------------------------------------------------------------------------
+
+SYMBOL = "symbol = logits[:, -1].argmax(dim=-1).masked_fill(finished, 0)"
+STOP = "if finished.all():"
+RESULT = "return written[:, 1:]"
+RESTORE = "model.train(was_training)"
+EVAL = "    model.eval()"
+NO_GRAD = "with torch.no_grad():"
+LOOP = "for _ in range(max_len):"
+
+GREEDY_DECODE = [
+    *known(
+        "one-end-stops-all",
+        "Go on until every row has its EOS: one row's end must not stop the others.",
+        (STOP, "if finished.any():"),
+        (STOP, "if finished[0]:"),
+        (STOP, "if (symbol == eos).any():"),
+    ),
+    *known("bos-returned", "BOS is where each row starts, not a part of what is written: leave it out.", (RESULT, "return written")),
+    *known("too-few-steps", "max_len counts the symbols that are written, BOS not among them.",
+           (LOOP, "for _ in range(max_len - 1):"), (LOOP, "while written.shape[1] < max_len:")),
+    *known("eos-dropped", "The first EOS of a row is kept.",
+           (RESULT, "return written[:, 1:].masked_fill(written[:, 1:] == eos, 0)"), (RESULT, "return written[:, 1:-1]")),
+    *known("eos-fixed", "The end symbol is the one given as eos.", ("(symbol == eos)", "(symbol == 2)")),
+    *known("not-zero-after-eos", "After a row's EOS it holds only 0, whatever the model goes on to say.",
+           (SYMBOL, "symbol = logits[:, -1].argmax(dim=-1)"), (SYMBOL, SYMBOL.replace("finished, 0", "finished, eos"))),
+    *known("never-stops", "Stop as soon as every row has its EOS: the result has as many columns as steps were taken.",
+           (STOP, "if False:"), (STOP, "if (symbol == eos).all():")),
+    *known("too-many-steps", "At most max_len symbols are written.", (LOOP, "for _ in range(max_len + 1):")),
+    *known("training-mode", "The model must run in eval mode: otherwise dropout is active.", (EVAL, "    pass")),
+    *known("mode-not-restored", "Put the model back into the mode in which you found it.",
+           (RESTORE, "pass"), (RESTORE, "model.train()")),
+    *known("gradients-on", "Run the model without gradients: nothing is learned here.", (NO_GRAD, "if True:")),
+    *known("sampled", "Greedy means the highest logit, not a random draw.",
+           (SYMBOL, "symbol = torch.multinomial(logits[:, -1].softmax(-1), 1).squeeze(1).masked_fill(finished, 0)")),
+    *known("first-position", "The next symbol's logits stand at the last position.",
+           (SYMBOL, SYMBOL.replace("logits[:, -1]", "logits[:, 0]"))),
+    *known("prefix-not-fed", "Feed all that has been written so far, from BOS on: a transformer keeps no state.",
+           ("logits = model.decode(written, memory, src)", "logits = model.decode(written[:, -1:], memory, src)"),
+           ("logits = model.decode(written, memory, src)", "logits = model.decode(written[:, 1:] if written.shape[1] > 1 else written, memory, src)")),
+    *known("bos-ignored", "Start with the symbol given as bos.", ("torch.full((len(src), 1), bos,", "torch.full((len(src), 1), 1,"),
+           ("torch.full((len(src), 1), bos,", "torch.full((len(src), 1), 0,")),
+    *known("floats", "Symbols are whole numbers: return a long tensor.", (RESULT, "return written[:, 1:].float()")),
+]  # fmt: skip
+
+# --- train_reversal ----------------------------------------------------------------------------------------------------------------
+
+SHIFT = "shifted = F.pad(tgt[:, :-1], (1, 0), value=1)  # BOS first, the last column dropped"
+MIRROR = "mirrored = (lengths - 1 - place) % 8  # place j holds symbol length-1-j; padding stays on the right"
+WITH_END = "return src, tgt.scatter(1, lengths, 2)  # EOS right after the string"
+LENGTHS = "def batch(size, longest=8):"
+LOSS = "loss = F.cross_entropy(model(src, shifted).flatten(0, 1), tgt.flatten(), ignore_index=0)"
+MODEL = "model = Transformer(13, 13, d_model=64, num_heads=2, num_layers=1, d_ff=128, max_len=16)"
+SHORTER = ("steps = 500", "steps = 250")  # a mistake shows as clearly after half the steps
+
+TRAIN_REVERSAL = [
+    *known(
+        "no-shift",
+        "The decoder's input is the target shifted by one, BOS first: unshifted, the model learns to copy its input, and cannot write by itself.",
+        [(SHIFT, "shifted = tgt"), SHORTER],
+    ),
+    *known(
+        "padding-reversed",
+        "Reverse the string alone: flipping the padded row puts the padding first.",
+        [(MIRROR, "mirrored = (7 - place).expand(size, 8)"), (WITH_END, "return src, tgt.scatter(1, torch.full_like(lengths, 8), 2)"), SHORTER],
+        [(MIRROR, "mirrored = (7 - place).expand(size, 8)"), (WITH_END, "return src, tgt.scatter(1, torch.full_like(lengths, 8), 2)"), SHORTER,
+         (LOSS, LOSS.replace(", ignore_index=0", ""))],
+    ),
+    *known(
+        "eos-never-taught",
+        "The strings are right but have no end: EOS belongs at the end of each target, and the loss must count it.",
+        [(WITH_END, "return src, tgt"), SHORTER],
+    ),
+    *known(
+        "lengths-3-to-7",
+        "The longest strings fail: strings have 3 to 8 symbols, and torch.randint leaves its upper end out.",
+        [(LENGTHS, "def batch(size, longest=7):"), SHORTER],
+    ),
+    *known(
+        "no-causal-mask",
+        "A later target symbol changes earlier logits: without the causal mask the model reads the answer instead of learning it.",
+        [(MODEL, MODEL + "\n    see = model.decoder[0].self_attn.forward\n"
+          "    model.decoder[0].self_attn.forward = lambda *a, **k: see(*a, **{**k, 'attn_mask': None})"), SHORTER],
+    ),
+    *known("too-short", "The model has learned too little: train longer, or with a better learning rate.", ("steps = 500", "steps = 40")),
+]  # fmt: skip
