@@ -33,20 +33,18 @@ print(digits, clothes, sep="\n")
 # %% [markdown]
 # ## 1. Why not an MLP?
 #
-# **Too many parameters.** A dense layer has a weight for every pair of pixel and unit. With 1,000 units:
+# **Too many parameters.** A dense layer has a weight for every pair of pixel and unit:
 #
-# | image | weights and biases of the dense layer | of 64 filters, 3x3 |
+# | image | dense layer of 1,000 units | 64 filters of 3x3 |
 # |---|---|---|
 # | digit, 1x28x28 | 785,000 | 640 |
 # | photograph, 3x224x224 | 150,529,000 | 1,792 |
 #
-# A filter is small, and the same filter is used at every place: **weight sharing**. Its size does not
-# depend on the size of the image.
+# A filter is small and serves at every place: **weight sharing**. The image may be of any size.
 
 # %% [markdown]
-# **No idea of neighbourhood.** To an MLP an image is a list of numbers, in any order. So a fixed shuffle of
-# all pixels, the same for every image, should cost it nothing. A CNN should suffer. We try both on 2,000
-# digits.
+# **No idea of neighbourhood.** To an MLP an image is a list of numbers. So a fixed shuffle of all pixels
+# should cost it nothing, but harm a CNN. We try both on 2,000 digits.
 
 # %% tags=["demo"]
 def small_mlp():
@@ -68,7 +66,8 @@ for name, make in (("MLP", small_mlp), ("CNN", small_cnn)):
         train, test = (x.flatten(1)[:, places].view_as(x) for x in (digits.train_images[:2000], X_test))
         set_seed(0)
         network = make()
-        fit(network, (train, digits.train_labels[:2000]), epochs=5, progress=False)
+        labels = digits.train_labels[:2000]
+        fit(network, (train, labels), epochs=5, batch_size=32, lr=3e-3, progress=False)
         hits = predict(network, test).argmax(dim=1) == digits.test_labels[:1000]
         accuracies[name, pixels] = 100 * hits.float().mean().item()
         print(f"{name}, pixels {pixels}: {sum(p.numel() for p in network.parameters()):,} parameters")
@@ -87,26 +86,26 @@ plt.show()
 
 # %% [markdown]
 # *Figure:* Test accuracy of a small MLP and a small CNN, with the pixels in place and with all pixels
-# shuffled in the same way. The MLP does not care. The CNN is far better on real images and no better than
-# the MLP once they are shuffled.
+# shuffled in one way. The MLP stays near 88 %. The CNN reaches 92 % on real images, and falls below the MLP
+# on shuffled ones.
 
 # %% [markdown]
-# The CNN's advantage is a *belief* that is built in: what belongs together lies close together, and a
-# pattern means the same wherever it is. For images this is true. For the columns of a table it is not.
+# The CNN's advantage is a *belief* that is built in: neighbours belong together, and a pattern means the
+# same wherever it is. For images this is true. For the columns of a table it is not.
 
 # %% [markdown]
 # ## 2. Convolution by hand
 #
-# A filter, or **kernel**, slides over the image. At each place, multiply what lies under it with its
-# weights and sum up, over all input channels:
+# A filter, or **kernel**, slides over the image. At each place, multiply its weights with what lies under
+# them, and sum up over all input channels:
 #
 # $$y_{o,i,j} = b_o + \sum_{c}\sum_{u}\sum_{v} w_{o,c,u,v}\; x_{c,\;i s + u - p,\;j s + v - p}$$
 #
-# with stride $s$ and padding $p$. Each output channel $o$ has its own kernel, as deep as the input.
+# with stride $s$ and padding $p$. Each output channel $o$ has its own kernel.
 
 # %% [markdown]
 # A common error: mathematics *flips* the kernel in a convolution. Deep learning does not; strictly, it is a
-# **cross-correlation**. As the weights are learned, nothing is lost.
+# **cross-correlation**. Weights are learned, so nothing is lost.
 
 # %% tags=["demo"]
 image = torch.tensor([[1.0, 2, 0, 1], [0, 1, 3, 1], [2, 1, 0, 0], [1, 0, 1, 2]])
@@ -141,9 +140,9 @@ for ax in axes:
 plt.show()
 
 # %% [markdown]
-# *Figure:* A boot, and what four 3x3 kernels make of it. Purple is positive, orange negative, white zero.
-# Edge kernels answer where brightness changes across them, with opposite signs on the two sides. The
-# outline kernel answers to any change. The blur is an average.
+# *Figure:* A boot, and what four 3x3 kernels make of it. Purple is positive, orange negative. Edge kernels
+# answer where brightness changes, with opposite signs on opposite sides; the outline kernel answers to any
+# change; the blur averages.
 
 # %% [markdown]
 # ### Padding, stride, dilation
@@ -169,9 +168,8 @@ for ax, (name, (stride, padding, dilation)) in zip(axes, settings.items(), stric
 plt.show()
 
 # %% [markdown]
-# *Figure:* Which pixels of a 7x7 image a 3x3 kernel reads at its first place (blue circles) and at its
-# second (orange crosses). Plain: 5 places a side. With padding it starts outside the image: 7. With stride
-# 2 it steps two pixels: 3. With dilation 2 its taps lie two apart: 3.
+# *Figure:* Which pixels of a 7x7 image a 3x3 kernel reads at its first place (blue circles) and its second
+# (orange crosses). The outputs are 5, 7, 3 and 3 wide.
 
 # %% [markdown]
 # ### Exercise: the size of the output
@@ -180,8 +178,8 @@ plt.show()
 #
 # $$\left\lfloor \frac{\text{size} + 2\,\text{padding} - \text{dilation}\,(\text{kernel\_size} - 1) - 1}{\text{stride}} \right\rfloor + 1 .$$
 #
-# Where the spread-out kernel is larger than the padded image, `dilation*(kernel_size-1)+1 >
-# size+2*padding`, raise `ValueError`. All arguments are whole numbers.
+# Where the spread-out kernel is larger than the padded image,
+# `dilation*(kernel_size-1)+1 > size+2*padding`, raise `ValueError`. All arguments are whole numbers.
 #
 # <details><summary>Hint</summary>Python's // rounds down.</details>
 
@@ -211,8 +209,8 @@ def conv_output_size(size, kernel_size, stride=1, padding=0, dilation=1):
 #   loops and slices are fine.
 #
 # <details><summary>Hint</summary>x.unfold(2, kh, stride) gives all windows of rows, the kernel's rows as a
-# new last axis. Do the same for columns; then one einsum sums over channels and both kernel axes. Or loop
-# over the kernel's kh times kw taps, and add up shifted slices with a step.</details>
+# new last axis. The same for columns; then one einsum sums over channels and kernel. Or add up shifted
+# slices, one for each of the kh times kw taps.</details>
 
 # %% exercise="conv2d"
 def conv2d(x, weight, bias=None, stride=1, padding=0):
@@ -232,24 +230,20 @@ def conv2d(x, weight, bias=None, stride=1, padding=0):
 # %% tags=["demo"]
 with once_answered("conv2d"):
     x, weight = torch.randn(16, 8, 28, 28), torch.randn(16, 8, 3, 3)
-    for name, function in (("yours", conv2d), ("torch's", F.conv2d)):
-        start = time.perf_counter()
-        result = function(x, weight, stride=2, padding=1)
-        print(f"{name:8}{tuple(result.shape)}, {1000 * (time.perf_counter() - start):.1f} ms")
+    mine, right = (function(x, weight, stride=2, padding=1) for function in (conv2d, F.conv2d))
+    print(f"{tuple(mine.shape)}; the largest difference from torch's: {(mine - right).abs().max():.0e}")
 
 # %% [markdown]
 # ### Translation: what moves along, and what does not
 #
 # Shift the image, and a feature map (stride 1) shifts with it: convolution is **equivariant** to
-# translation. It is not *invariant*: the map does change. Invariance, "a boot wherever it is", has to come
-# from pooling, from averaging over places, or from training. We shall measure how much there is in section
-# 6.
+# translation. It is not *invariant*: the map does change. We shall measure in section 6 what that means.
 
 # %% [markdown]
 # ## 3. Pooling and the receptive field
 #
-# Pooling summarises each window of a map by one number, channel by channel, without parameters. It halves
-# the maps, so that the next layers cost less and see more.
+# Pooling summarises each window of a map by one number, channel by channel, without parameters. Smaller
+# maps make the next layers cheaper, and let them see more.
 
 # %% tags=["demo"]
 board = torch.tensor([[1.0, 3, 2, 0], [5, 2, 1, 1], [0, 1, 8, 6], [2, 1, 4, 2]])
@@ -273,8 +267,8 @@ plt.show()
 
 # %% [markdown]
 # ### Exercise: pooling
-# **2 points · about 12 minutes.** Write `max_pool2d(x, kernel_size, stride=None)` and `avg_pool2d(x,
-# kernel_size, stride=None)` for `x` `(B, C, H, W)`.
+# **2 points · about 12 minutes.** Write `max_pool2d(x, kernel_size, stride=None)` and
+# `avg_pool2d(x, kernel_size, stride=None)` for `x` `(B, C, H, W)`.
 #
 # - `kernel_size` and `stride` are whole numbers, for both axes. Without a stride, windows lie side by side:
 #   the stride is the kernel size.
@@ -329,7 +323,7 @@ for ax, (channels_in, channels_out) in zip(axes, sizes, strict=True):
     shares = x.grad.abs().mean(dim=(0, 1))
     rows = (shares > 0).any(dim=1).sum().item()
     ax.imshow(shares / shares.max(), vmin=0, vmax=1)
-    ax.set_title(f"conv {len(body) // 3 + 1}: formula {reach}, seen {rows}")
+    ax.set_title(f"conv {len(body) // 3 + 1}: {reach}, seen {rows}")
     ax.set(xlabel="x (pixels)", ylabel="y (pixels)")
     ax.grid(False)
     body.append(nn.MaxPool2d(2))
@@ -337,14 +331,14 @@ for ax, (channels_in, channels_out) in zip(axes, sizes, strict=True):
 plt.show()
 
 # %% [markdown]
-# *Figure:* Mean absolute gradient of one number in the middle of the first, second and third convolution's
-# maps with respect to the pixels (three convolutions of 3x3, each followed by 2x2 max pooling). The lit
-# squares are 3, 8 and 18 pixels wide, as the formula says. They are brightest in the middle.
+# *Figure:* Mean absolute gradient, with respect to the pixels, of one number in the middle of three
+# convolutions' maps (3x3 each, 2x2 max pooling between them). The lit squares are 3, 8 and 18 pixels wide,
+# as the formula says (first number in the titles), and the largest is brightest in the middle.
 
 # %% [markdown]
-# So depth and stride, not large kernels, let a network see far. Two layers of 3x3 see 5 pixels with
-# $18\,C^2$ weights where one of 5x5 needs $25\,C^2$. And the *effective* field is smaller than the
-# theoretical one (Luo et al. 2016): pixels at the rim have few paths to the middle.
+# So depth and stride let a network see far. Two layers of 3x3 see 5 pixels with $18\,C^2$ weights; one of
+# 5x5 needs $25\,C^2$. The *effective* field is smaller than the theoretical one (Luo et al. 2016): few
+# paths lead from the rim to the middle.
 
 # %% [markdown]
 # ## 4. A CNN for digits and clothes
@@ -352,9 +346,9 @@ plt.show()
 # The classic block: **convolution - batch norm - ReLU - pooling**. Maps shrink while channels grow. At the
 # end, dense layers turn the last maps into logits.
 #
-# Batch norm on maps averages over samples *and places*: one mean and one variance for each channel
-# (notebook 1). It subtracts a constant bias of the convolution before it, so that bias is superfluous. Our
-# CNN keeps it, as many do; the residual block below leaves it out.
+# Batch norm on maps averages over samples *and places*, one mean and variance a channel. It takes away any
+# constant, so a bias before it is superfluous. Our CNN keeps it, as many do; the residual block below does
+# not.
 
 # %% [markdown]
 # | after | shape for a digit | parameters |
@@ -367,13 +361,13 @@ plt.show()
 # | fc1, ReLU, dropout | (B, 256) | 295,168 |
 # | fc2 | (B, 10) | 2,570 |
 #
-# Three quarters of the parameters sit in fc1, and most of the *computing* in conv2 and conv3.
+# Three quarters of the parameters sit in fc1, most of the *computing* in conv2 and conv3.
 
 # %% [markdown]
 # ### Exercise: a CNN
 # **3 points · about 15 minutes.** Write `CNN(in_channels=1, num_classes=10, image_size=28)`, an `nn.Module`
-# with the attributes `conv1`, `conv2`, `conv3` (`nn.Conv2d`), `bn1`, `bn2`, `bn3` (`nn.BatchNorm2d`),
-# `fc1`, `fc2` (`nn.Linear`).
+# with the attributes `conv1` to `conv3` (`nn.Conv2d`), `bn1` to `bn3` (`nn.BatchNorm2d`), `fc1` and `fc2`
+# (`nn.Linear`).
 #
 # - Three blocks of 32, 64 and 128 channels: a 3x3 convolution with stride 1, zero padding 1 and a bias;
 #   batch norm; ReLU; 2x2 max pooling. What follows the convolution may stand in any order. No dropout in
@@ -384,7 +378,7 @@ plt.show()
 #   parameters.
 #
 # <details><summary>Hint</summary>Three poolings leave image_size // 8 pixels a side. One nn.MaxPool2d(2)
-# can serve all blocks: it has no parameters. Batch norms cannot be shared.</details>
+# can serve all blocks; batch norms cannot be shared.</details>
 
 # %% exercise="cnn_model"
 class CNN(nn.Module):
@@ -412,21 +406,23 @@ class CNN(nn.Module):
         # END SOLUTION
 
 # %% [markdown]
-# Train it on digits. 500 training digits are held out for validation; the test digits wait.
+# Train it on digits, 500 of them held out for validation. The test digits wait.
 #
-# `channels_last` stores a pixel's channels side by side in memory. The numbers stay the same; here it makes
-# a training step about a quarter faster.
+# `channels_last` stores a pixel's channels side by side in memory. Results stay the same; a training step
+# is about a quarter faster here.
 
 # %% tags=["demo"]
 def train_on(data, epochs, held_out=500):
-    """A CNN trained with Adam and a rate that falls along a cosine; and its history."""
+    """A CNN trained with Adam, its learning rate going up and down once; and its history."""
     set_seed(0)
     network = CNN().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
     train = data.train_images[held_out:], data.train_labels[held_out:]
     validation = data.train_images[:held_out], data.train_labels[:held_out]
-    return network, fit(network, train, validation, epochs=epochs, scheduler=scheduler)
+    optimizer = torch.optim.Adam(network.parameters())
+    steps = epochs * math.ceil(len(train[1]) / 64)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps)
+    optimizer.register_step_post_hook(lambda *_: schedule.step())  # after each batch, not each epoch
+    return network, fit(network, train, validation, epochs=epochs, optimizer=optimizer)
 
 
 with once_answered("cnn_model"):
@@ -436,12 +432,11 @@ with once_answered("cnn_model"):
     plt.show()
 
 # %% [markdown]
-# *Figure:* Loss and accuracy on digits by epoch. Both fall and rise steeply at first. Validation is
-# *better* than training here: dropout is off for it, and the training figures are means over an epoch in
-# which the network was still learning.
+# *Figure:* Loss and accuracy on digits by epoch. Validation is *better* than training: dropout is off for
+# it, and training figures are means over an epoch in which the network was still learning.
 
 # %% [markdown]
-# Clothes look alike in pairs: shirt and T-shirt, pullover and coat. The same network, the same recipe, more
+# Clothes are harder: shirt and T-shirt, pullover and coat look alike. The same network and recipe, more
 # images:
 
 # %% tags=["demo"]
@@ -452,8 +447,7 @@ with once_answered("cnn_model"):
     plt.show()
 
 # %% [markdown]
-# *Figure:* Loss and accuracy on clothes by epoch. The training loss is still falling at the end, while the
-# validation curve flattens.
+# *Figure:* Loss and accuracy on clothes by epoch. Training and validation improve together.
 
 # %% [markdown]
 # ### Exercise: accuracy by class
@@ -485,16 +479,16 @@ with once_answered("cnn_model"), once_answered("per_class_accuracy"):
         overall = 100 * (predictions == data.test_labels).float().mean().item()
         by_class = per_class_accuracy(predictions, data.test_labels, 10)
         ax.barh(data.classes, by_class.tolist(), color=COLORS[0])
-        ax.axvline(overall, color=COLORS[1], ls="--", label=f"all: {overall:.1f} %")
+        ax.axvline(overall, color=COLORS[1], ls="--")
         ax.set(xlabel="test accuracy (%)", ylabel="class", xlim=(max(0, by_class.min().item() - 5), 100))
+        ax.set_title(f"all classes: {overall:.1f} %")
         ax.invert_yaxis()
-        ax.legend(loc="lower left")
     plt.show()
 
 # %% [markdown]
-# *Figure:* Test accuracy by class for digits (left) and clothes (right), with the overall accuracy as a
-# dashed line. Digits are all above 93 %. Among clothes, trousers, bags and shoes are above 93 %, but only
-# about two thirds of the shirts are recognised.
+# *Figure:* Test accuracy by class for digits (left) and clothes (right); dashed: all classes. Digits lie
+# between 96 and 100 %. Of clothes, trousers, bags and shoes are above 95 %, coats near 80 %, shirts below
+# 70 %.
 
 # %% tags=["demo"]
 with once_answered("cnn_model"):
@@ -511,12 +505,21 @@ with once_answered("cnn_model"):
     plt.show()
 
 # %% [markdown]
-# *Figure:* Nine test images in three rows: five predicted rightly (tick, green) and four wrongly (cross,
-# red, with the true class). The errors are among tops, which a person might get wrong as well.
+# *Figure:* Nine test images: five predicted rightly (tick, green), four wrongly (cross, red, with the true
+# class).
 
 # %% [markdown]
-# With the bundled data, digits reach about 98 %, clothes about 88.5 %. With 1,000 test digits, 98 % is
-# known to ± 0.9 points.
+# Digits reach about 98 %, clothes 89 %. With 1,000 test digits, 98 % is known to ± 0.9 points.
+#
+# Measured once with all the images: **99.46 %** on MNIST (127 s on one core), **92.78 %** on Fashion-MNIST
+# (203 s):
+#
+# ```python
+# for everything, epochs in ((mnist(full=True), 3), (fashion_mnist(full=True), 5)):
+#     network, _ = train_on(everything, epochs)
+#     hits = predict(network, everything.test_images).argmax(dim=1) == everything.test_labels
+#     print(100 * hits.float().mean().item())
+# ```
 
 # %% [markdown]
 # ## 5. What the network sees
@@ -535,9 +538,9 @@ with once_answered("cnn_model"):
     plt.show()
 
 # %% [markdown]
-# *Figure:* The 32 learned 3x3 kernels of conv1, purple positive, orange negative. Several have one dark and
-# one light side: edge detectors of different directions. Others look like noise: training was short, and
-# random kernels already tell edges apart.
+# *Figure:* The 32 learned 3x3 kernels of conv1, purple positive, orange negative. Several have a dark and a
+# light side: edge detectors. Others look like noise: training was short, and random kernels already tell
+# edges apart.
 
 # %% [markdown]
 # Deeper kernels have 32 or 64 channels and cannot be drawn. What *can* be drawn is what a layer answers to
@@ -571,8 +574,8 @@ layer(boot)  # silent again
 # - A name that the model does not have raises `KeyError`, with the name in its message. The model is then
 #   left as it was.
 #
-# <details><summary>Hint</summary>try and finally. Note each module's training flag before you call eval().
-# detach() shares memory with the original, and so does cpu() if the tensor is there already.</details>
+# <details><summary>Hint</summary>try and finally. Note each module's training flag before eval(). detach()
+# and cpu() may share memory with the original.</details>
 
 # %% exercise="feature_maps"
 def feature_maps(model, image, layer_names):
@@ -587,7 +590,7 @@ def feature_maps(model, image, layer_names):
     def keep(name):
         return lambda module, inputs, output: maps.update({name: output.detach().cpu().clone()})
 
-    modes = [(module, module.training) for module in model.modules()]
+    modes = [(part, part.training) for part in model.modules()]
     batch = image if image.ndim == 4 else image.unsqueeze(0)
     try:
         for name in layer_names:
@@ -618,15 +621,15 @@ with once_answered("cnn_model"), once_answered("feature_maps"):
 
 # %% [markdown]
 # *Figure:* For the boot, the positive part of the eight strongest maps of each convolution. conv1 (28x28):
-# the boot can be recognised in each map, as outlines and areas. conv2 (14x14): parts light up, such as the
-# sole or an edge of the shaft. conv3 (7x7): a few bright spots that no longer look like a boot.
+# the boot is easily recognised, as outlines and areas. conv2 (14x14): parts light up, such as the sole.
+# conv3 (7x7): a few bright spots that no longer look like a boot.
 
 # %% [markdown]
 # ### Exercise: what do the maps show?
-# **1 point · about 8 minutes.** Draw maps of two or three other images, of both sets if you like. In five
-# to eight sentences: What do early maps show, and how does a map follow from its filter? What do late maps
-# show, and how do their size and number differ from the early ones? Why may a map be dark everywhere for
-# one image, and what can you *not* conclude from looking at maps?
+# **1 point · about 8 minutes.** Draw maps of two or three other images. In five to eight sentences: What do
+# early maps show, and how does a map follow from its filter? What do late maps show, and how do their size
+# and number differ? Why may a map be dark everywhere for one image, and what can you *not* conclude from
+# looking at maps?
 
 # %% [markdown] exercise="feature_map_questions"
 # The maps of conv1 have the size of the image and still look like it: each is the response of one 3x3
@@ -653,8 +656,8 @@ with once_answered("cnn_model"), once_answered("feature_maps"):
 # %% [markdown]
 # ## 6. Augmentation
 #
-# A digit that is turned a little, moved, or seen from the side is the same digit. Showing the network such
-# copies, new ones in each epoch, is data for nothing, as long as **the label stays true**.
+# A digit that is turned or moved a little is the same digit. Showing the network such copies, new ones in
+# each epoch, is data for nothing, as long as **the label stays true**.
 
 # %% tags=["demo"]
 def warp(images, matrix):
@@ -683,13 +686,12 @@ fig = show_images(torch.cat(rows), [*views] * 3, columns=6)
 plt.show()
 
 # %% [markdown]
-# *Figure:* A 2, a 6 and a boot: original, turned by 20 degrees, moved, in perspective, mirrored, upside
-# down. Turned, moved and in perspective, all stay what they are. The mirrored 2 is no digit any more, the 6
-# upside down is a 9. The mirrored boot is a boot.
+# *Figure:* A 2, a 6 and a boot in six views. Turned, moved and in perspective, all stay what they are. The
+# mirrored 2 is no digit any more, the 6 upside down is a 9. The mirrored boot is a boot.
 
 # %% [markdown]
-# Whether a flip is allowed depends on the *task*: mirroring suits clothes and cats, not digits or letters,
-# nor X-rays where left and right matter. Augment training data only, never validation or test data.
+# Whether a flip is allowed depends on the *task*: clothes and cats may be mirrored, digits, letters and
+# X-rays may not. Augment training data only.
 
 # %% [markdown]
 # ### Exercise: random shifts
@@ -704,8 +706,8 @@ plt.show()
 # - All chance comes from `generator` (a `torch.Generator`) if one is given, and torch's global random state
 #   stays untouched then. With `None`, torch's global one is used.
 #
-# <details><summary>Hint</summary>randint excludes its upper end. Pad all images with zeros, then cut a
-# window of H x W out of each, at a place of its own. A loop over the batch is fine.</details>
+# <details><summary>Hint</summary>randint excludes its upper end. Pad with zeros, then cut a window of H x W
+# out of each image. A loop over the batch is fine.</details>
 
 # %% exercise="random_shift"
 def random_shift(images, max_shift, generator=None):
@@ -733,9 +735,7 @@ class Shifting(nn.Module):
 with once_answered("cnn_model"), once_answered("random_shift"):
     set_seed(0)
     shift_cnn = nn.Sequential(Shifting(), CNN().to(memory_format=torch.channels_last))
-    optimizer = torch.optim.Adam(shift_cnn.parameters(), lr=1e-3)
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=3)
-    fit(shift_cnn, (digits.train_images[500:], digits.train_labels[500:]), epochs=3, scheduler=scheduler)
+    fit(shift_cnn, (digits.train_images[500:], digits.train_labels[500:]), epochs=3)
 
 # %% tags=["demo"]
 with once_answered("cnn_model"), once_answered("random_shift"):
@@ -754,21 +754,20 @@ with once_answered("cnn_model"), once_answered("random_shift"):
 
 # %% [markdown]
 # *Figure:* Test accuracy of two CNNs on digits that were moved to the right. The one trained on digits as
-# they are falls below 80 % at 4 pixels and below 30 % at 6. The one trained with shifts stays above 93 % up
-# to 4 pixels, and falls beyond them.
+# they are falls to about 80 % at 4 pixels and 50 % at 6. The one trained with shifts is at 95 % at 4
+# pixels, and falls beyond.
 
 # %% [markdown]
-# A common error is that "CNNs are invariant to translation". Pooling forgives a pixel or two; the dense
-# layer behind it knows places by heart. The rest has to be trained. (Averaging over all places in front of
-# the last layer, as ResNets do, helps too.)
+# "CNNs are invariant to translation" is a common error. Pooling forgives a pixel or two; the dense layer
+# behind it knows places by heart. The rest has to be trained.
 
 # %% [markdown]
 # ### Exercise: train a CNN
 # **2 points · about 15 minutes.** Write `train_cnn(train_images, train_labels, seed=0)`. It trains a new
 # network, and returns it alone.
 #
-# - `train_images` is float32 `(N, 1, 28, 28)` with values in [0, 1], `train_labels` long `(N,)` from 0 to
-#   9. Train on these alone: the check also hands over 300 digits with *shuffled* labels, and nobody can
+# - `train_images` is float32 `(N, 1, 28, 28)` with values in [0, 1], `train_labels` long `(N,)`, from 0 to
+#   9; train on these alone. The check also hands over 300 digits with *shuffled* labels, and nobody can
 #   learn from those (accuracy below 40 % on other digits).
 # - The model takes other digits in the same form and returns logits `(B, 10)`: if you normalise, do it
 #   inside the model. Return it on the CPU and in eval mode.
@@ -776,8 +775,8 @@ with once_answered("cnn_model"), once_answered("random_shift"):
 #   here is quicker: 1,000 digits, at least 85 %.
 # - `seed` fixes weights and order. Architecture, optimizer, `fit`, augmentation: your choice.
 #
-# <details><summary>Hint</summary>Three or four epochs of your CNN with Adam and small batches will do. With
-# one epoch, or with batches of 512, there are too few steps.</details>
+# <details><summary>Hint</summary>Three or four epochs of your CNN with Adam and batches of 32 will do; one
+# epoch, or batches of 512, are too few steps.</details>
 
 # %% exercise="train_cnn"
 def train_cnn(train_images, train_labels, seed=0):
@@ -785,16 +784,17 @@ def train_cnn(train_images, train_labels, seed=0):
     # BEGIN SOLUTION
     torch.manual_seed(seed)
     model = CNN().to(memory_format=torch.channels_last)
-    epochs, generator = 4, torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
+    optimizer = torch.optim.Adam(model.parameters())
+    epochs, generator = 3, torch.Generator().manual_seed(seed)
+    steps = epochs * math.ceil(len(train_labels) / 32)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=2e-3, total_steps=steps)
     for _ in range(epochs):
         for images, labels in batches(train_images, train_labels, batch_size=32, generator=generator):
             loss = F.cross_entropy(model(images), labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        scheduler.step()
+            scheduler.step()
     return model.eval()
     # END SOLUTION
 
@@ -803,9 +803,8 @@ def train_cnn(train_images, train_labels, seed=0):
 #
 # ### LeNet-5 (1998)
 #
-# LeCun's network read cheques. Its plan is still ours: convolutions and pooling, then dense layers. The
-# original had tanh-like activations, trainable average pooling, and 32x32 images, so that strokes at the
-# rim of a digit get into the middle of a kernel. We write the modern form.
+# LeCun's network read cheques. The original had tanh-like activations and trainable average pooling. We
+# write the modern form.
 #
 # | layer | what | map |
 # |---|---|---|
@@ -821,8 +820,8 @@ def train_cnn(train_images, train_labels, seed=0):
 # **1 point · about 8 minutes.** Write `LeNet5(num_classes=10)`, an `nn.Module` that takes `(B, 1, 32, 32)`
 # and returns raw logits `(B, num_classes)`, after the table.
 #
-# - Convolutions without padding, stride 1; all layers with biases: 61,706 parameters. In the original every
-#   map of C3 sees only some maps of S2; here it sees all.
+# - Convolutions without padding, stride 1; all layers with biases: 61,706 parameters. In the original most
+#   maps of C3 see only some maps of S2; here it sees all.
 # - C5 is a dense layer on the flattened 16 x 5 x 5, or a 5x5 convolution, which is the same. No dropout, no
 #   batch norm. Names of attributes are yours to choose.
 #
@@ -855,9 +854,8 @@ class LeNet5(nn.Module):
 # ### AlexNet (2012)
 #
 # The same plan, a thousand times larger, on GPUs, with ReLU, dropout and augmentation: it won ImageNet 2012
-# by ten percentage points, and the field changed. On the `meta` device layers have shapes but no memory, so
-# we can walk through it at no cost. (This is the one-tower form that torchvision has; the original ran on
-# two GPUs.)
+# by ten percentage points. On the `meta` device layers have shapes but no memory, so we walk through it at
+# no cost. (This is torchvision's one-tower form; the original ran on two GPUs.)
 
 # %% tags=["demo"]
 def conv(channels_in, channels_out, kernel_size, **options):
@@ -882,8 +880,8 @@ for layer in alexnet:
 print(f"{total:,} parameters")
 
 # %% [markdown]
-# 61,100,840 parameters, 96 % of them in three dense layers. Later networks average over all places instead
-# of flattening, and save almost all of these.
+# 96 % of the parameters are in three dense layers. Later networks average over all places instead of
+# flattening, and save most of these.
 
 # %% [markdown]
 # ### ResNet (2015), and why skips help
@@ -893,8 +891,8 @@ print(f"{total:,} parameters")
 # to optimise.
 #
 # Their remedy: let a block learn only the *change* $F$: $y = \mathrm{relu}(x + F(x))$. Doing nothing is now
-# easy, $F = 0$. And the gradient has a way past the layers: $\partial (x + F)/\partial x = 1 + \partial
-# F/\partial x$.
+# easy, $F = 0$. And the gradient has a way past the layers:
+# $\partial (x + F)/\partial x = 1 + \partial F/\partial x$.
 
 # %% [markdown]
 # ```
@@ -902,8 +900,8 @@ print(f"{total:,} parameters")
 #      └──────────── identity, or conv 1x1 (stride) ── BN ──────────┘
 # ```
 #
-# *Figure:* A residual block: two convolutions with batch norm on the main path, and a shortcut around them.
-# The two are added, and a ReLU follows. Where the shape changes, the shortcut needs a 1x1 convolution.
+# *Figure:* A residual block: two convolutions with batch norm, and a shortcut around them. The two are
+# added, and a ReLU follows.
 
 # %% [markdown]
 # ### Exercise: a residual block
@@ -918,7 +916,7 @@ print(f"{total:,} parameters")
 # - No convolution has a bias. Defaults elsewhere.
 #
 # <details><summary>Hint</summary>Both paths must arrive at the addition with the same shape. The last batch
-# norm stands before the addition, the last ReLU after it.</details>
+# norm stands before it, the last ReLU after it.</details>
 
 # %% exercise="residual_block"
 class ResidualBlock(nn.Module):
@@ -947,8 +945,8 @@ class ResidualBlock(nn.Module):
         # END SOLUTION
 
 # %% [markdown]
-# Twenty of your blocks make 40 layers. We measure the gradient in each block before any training: with
-# skips, and with skips that return zeros. Once more without batch norm, as networks were before 2015.
+# Twenty of your blocks make 40 layers. We measure each block's gradient before any training: with skips,
+# and with skips that return zeros; with and without batch norm.
 
 # %% tags=["demo"]
 class Nothing(nn.Module):
@@ -981,20 +979,19 @@ with once_answered("residual_block"):
         label = f"{'skips' if skips else 'no skips'}, {'batch norm' if norm else 'no norm'}"
         ax.semilogy(range(1, 21), norms, label=label)
         print(f"{label:22} first block {norms[0]:.1e}, last block {norms[-1]:.1e}")
-    ax.set(xlabel="block (1 is next to the image)", ylabel="gradient norm of conv1 (log scale)")
+    ax.set(xlabel="block (1: next to the image)", ylabel="gradient norm of conv1", xticks=(1, 5, 10, 15, 20))
     ax.legend(loc="center right", bbox_to_anchor=(1, 0.4))
     plt.show()
 
 # %% [markdown]
-# *Figure:* The norm of the gradient of conv1's weights in each of 20 blocks, at the start of training, on a
-# logarithmic scale. With skips both curves are nearly level, between 0.02 and 3. Without skips but with
-# batch norm the norm grows from below 1 in the last block to above 100 in the first. Without either it is
-# about 1e-19 everywhere.
+# *Figure:* Gradient norm of conv1's weights in each of 20 blocks, before training, on a logarithmic scale.
+# With skips both curves are nearly level, between 0.01 and 4. Without skips, with batch norm, the norm
+# grows from below 1 in the last block to above 100 in the first. Without either it stays below 1e-17.
 
 # %% [markdown]
-# "Skips cure vanishing gradients" is only half of it. Without a norm, a plain network loses the signal on
-# its way *forward*, and the gradients vanish everywhere. With batch norm they do not vanish: they *explode*
-# towards the image, here more than a hundredfold. Skips keep both level. And what comes of it in training:
+# "Skips cure vanishing gradients" is half of it. Without a norm, a plain network loses the signal on its
+# way *forward*, and the gradients vanish everywhere. With batch norm they *explode* towards the image.
+# Skips keep both level. In training:
 
 # %% tags=["demo"]
 with once_answered("residual_block"):
@@ -1017,15 +1014,15 @@ with once_answered("residual_block"):
     plt.show()
 
 # %% [markdown]
-# *Figure:* Training loss of the two networks with batch norm over 80 steps. With skips it falls to about
-# 0.5. Without skips it hardly leaves its start at 2.3, the loss of a guess among ten classes.
+# *Figure:* Training loss of the two networks with batch norm. In 80 steps it falls to about 0.7 with skips.
+# Without them it hardly leaves its start at 2.3, the loss of a guess among ten classes.
 
 # %% [markdown]
 # ## 8. Colour images of 32 x 32
 #
-# CIFAR-10's photographs are `(3, 32, 32)`. Kernels of conv1 become three channels deep; all else stays. The
-# common error is the order of axes: image files and matplotlib have `(H, W, C)`, PyTorch wants `(C, H, W)`.
-# Use `permute(2, 0, 1)`; a `reshape` gives the right shape and a scrambled image.
+# CIFAR-10's photographs are `(3, 32, 32)`. A common error is the order of axes: image files and matplotlib
+# have `(H, W, C)`, PyTorch wants `(C, H, W)`. Use `permute(2, 0, 1)`; a `reshape` gives the right shape and
+# a scrambled image.
 
 # %% tags=["demo"]
 with once_answered("cnn_model"):
@@ -1041,14 +1038,14 @@ with once_answered("cnn_model"):
         print(f"CIFAR-10: test accuracy {100 * hits.float().mean().item():.1f} %")
 
 # %% [markdown]
-# Only conv1 (896 in place of 320) and fc1 (4 x 4 places in place of 3 x 3) have grown. Notebook 9 trains
-# such networks on CIFAR-10.
+# Only conv1 (896 in place of 320) and fc1 (4 x 4 places in place of 3 x 3) have grown. Notebook 9 trains on
+# CIFAR-10.
 
 # %% [markdown]
 # ## 9. Saving for inference, and speed
 #
-# For inference you need the weights, what it takes to build the model, and the classes' names. Load with
-# `weights_only=True`, call `eval()`, and predict in `torch.inference_mode()`, which keeps no graph.
+# Save the weights, what it takes to build the model, and the classes' names. Load with `weights_only=True`,
+# call `eval()`, predict in `torch.inference_mode()`.
 
 # %% tags=["demo"]
 with once_answered("cnn_model"), tempfile.TemporaryDirectory() as folder:
@@ -1082,19 +1079,20 @@ with once_answered("cnn_model"):
     fig, ax = plt.subplots(figsize=(6, 3.3))
     for label, layout in (("contiguous", torch.contiguous_format), ("channels_last", torch.channels_last)):
         network = CNN().eval().to(memory_format=layout)
-        ax.loglog(sizes, [images_per_second(network, size) for size in sizes], marker="o", label=label)
-    ax.set(xlabel="batch size (images)", ylabel="images per second", xticks=sizes, xticklabels=sizes)
-    ax.minorticks_off()
+        speeds = [images_per_second(network, size) for size in sizes]
+        ax.plot(range(len(sizes)), speeds, marker="o", label=label)
+    ax.set_xticks(range(len(sizes)), sizes)
+    ax.set(xlabel="batch size (images)", ylabel="images per second", ylim=(0, None))
     ax.legend()
     plt.show()
 
 # %% [markdown]
-# *Figure:* Images per second against batch size, both on logarithmic scales, for the two layouts in memory.
-# Larger batches are faster at first, then level off; which layout wins depends on machine and batch size.
+# *Figure:* Images per second against batch size, for two layouts in memory. Larger batches are faster up to
+# a point; here channels_last is faster throughout.
 
 # %% [markdown]
-# One core handles thousands of digits a second. When you measure: warm up first, repeat, state the batch
-# size, and on a GPU call `torch.cuda.synchronize()` before you read the clock.
+# When you measure: warm up, repeat, state the batch size, and on a GPU call `torch.cuda.synchronize()`
+# before you read the clock.
 
 # %% [markdown]
 # ## Summary

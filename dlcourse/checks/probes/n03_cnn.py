@@ -342,15 +342,14 @@ def cnn_dropout(answer, batch, seed):
 def lenet_shapes(answer, options, batch):
     """Number of parameters and shape of the logits, or that the batch does not fit."""
     model = answer.LeNet5(**options).eval()
-    seen = {"number of parameters": sum(entry.numel() for entry in model.parameters())}
     try:
         with torch.no_grad():
-            seen["shape of the logits"] = list(model(images_of({"image_size": 32}, batch, 0.0)).shape)
+            shape = list(model(images_of({"image_size": 32}, batch, 0.0)).shape)
     except (RuntimeError, ValueError, IndexError) as error:
         if unanswered(error):
             raise
-        seen["shape of the logits"] = "none: the images do not fit the layers"
-    return seen
+        return {"shape of the logits": "none: the images do not fit the layers"}
+    return {"shape of the logits": shape, "number of parameters": sum(entry.numel() for entry in model.parameters())}
 
 
 def judge_lenet(observation, layers):
@@ -555,16 +554,26 @@ def find_shifts(images, results):
     """For each image the (dy, dx) that explains the result, and how many results are explained in other ways."""
     height, width = images.shape[2:]
     shifts = torch.full((len(images), 2), 99)
-    odd = dict.fromkeys(("wrapped round", "mirrored"), 0)
-    for dy, dx in itertools.product(range(1 - height, height), range(1 - width, width)):
-        right = (moved(images, dy, dx) == results).flatten(1).all(1)
-        shifts[right] = torch.tensor([dy, dx])
-        rest = shifts[:, 0] == 99
-        if rest.any():
-            odd["wrapped round"] += int(((images.roll((dy, dx), (2, 3)) == results).flatten(1).all(1) & rest).sum())
-            for flip in ((2,), (3,), (2, 3)):
-                odd["mirrored"] += int(((moved(images.flip(flip), dy, dx) == results).flatten(1).all(1) & rest).sum())
-    return shifts, odd
+    odd = {"wrapped round": torch.zeros(len(images), dtype=torch.bool)}
+    odd["mirrored"] = odd["wrapped round"].clone()
+    for flip in ((), (2,), (3,), (2, 3)):
+        source = images.flip(flip)
+        for dy, dx in itertools.product(range(1 - height, height), range(1 - width, width)):
+            first = results[
+                :, 0, max(dy, 0), max(dx, 0)
+            ]  # what came from this place in the source, if this is the shift
+            likely = (first == source[:, 0, max(-dy, 0), max(-dx, 0)]).nonzero().flatten()
+            if len(likely) == 0:
+                continue
+            right = likely[(moved(source[likely], dy, dx) == results[likely]).flatten(1).all(1)]
+            if flip:
+                odd["mirrored"][right] = True
+                continue
+            shifts[right] = torch.tensor([dy, dx])
+            wrapped = (source[likely].roll((dy, dx), (2, 3)) == results[likely]).flatten(1).all(1)
+            odd["wrapped round"][likely[wrapped]] = True
+    unexplained = shifts[:, 0] == 99
+    return shifts, {name: int((seen & unexplained).sum()) for name, seen in odd.items()}
 
 
 def range_in_words(values, max_shift: int) -> str:
@@ -600,6 +609,7 @@ def judge_shifts(observation, count, channels, height, width, max_shift, seed):
         expected = len(found) / sides**2
         chi_squared = float(((counts - expected) ** 2 / expected).sum())
         freedom = sides**2 - 1
+        facts["dy and dx are drawn apart"] = int((counts > 0).sum()) > sides**2 / 2
         facts["all pairs of shifts are about as frequent"] = chi_squared < freedom + 7 * math.sqrt(2 * freedom)
     return facts
 

@@ -172,7 +172,10 @@ def classifier_logits(answer, name, sizes, x, seed=0.0):
     model = classifier(answer, name, sizes, seed).eval()
     x = x.requires_grad_()
     logits = model(x)
-    return {"logits": logits, "gradient of x": gradient(mixed(logits), x) if isinstance(logits, torch.Tensor) else "none"}
+    return {
+        "logits": logits,
+        "gradient of x": gradient(mixed(logits), x) if isinstance(logits, torch.Tensor) else "none",
+    }
 
 
 def _first_tensor(value):
@@ -186,9 +189,15 @@ def judge_classifier_dropout(observation, p):
     return {
         "parameters by default": observation["parameters by default"],
         "warnings with one layer": observation["warnings with one layer"],
-        "dropout between two layers, in training": bool((states["2 layers"][0] - states["2 layers"][1]).abs().max() > 1e-6),
+        "dropout between two layers, in training": bool(
+            (states["2 layers"][0] - states["2 layers"][1]).abs().max() > 1e-6
+        ),
         "dropout inside a single layer": bool((states["1 layer"][0] - states["1 layer"][1]).abs().max() > 1e-6),
-        "share of features dropped before fc in training": "as asked" if abs(share - p) < 0.15 else "about none" if share < 0.05 else "another",
+        "share of features dropped before fc in training": "as asked"
+        if abs(share - p) < 0.15
+        else "about none"
+        if share < 0.05
+        else "another",
         "features dropped before fc in evaluation": bool((observation["what fc reads in evaluation"] == 0).any()),
     }
 
@@ -202,7 +211,9 @@ def classifier_dropout(answer, name, x):
     states, read = {"1 layer": [], "2 layers": []}, {True: [], False: []}
     for label, model in (("1 layer", single), ("2 layers", classifier(answer, name, (x.shape[-1], 12, 2, 3), 0.0))):
         recurrent = getattr(model, name.lower())
-        recurrent.register_forward_hook(lambda module, inputs, output, found=states[label]: found.append(_first_tensor(output)))
+        recurrent.register_forward_hook(
+            lambda module, inputs, output, found=states[label]: found.append(_first_tensor(output))
+        )
         last_linear(model.fc).register_forward_pre_hook(
             lambda module, inputs, model=model: read[model.training].append(inputs[0].reshape(-1))
         )
@@ -233,7 +244,9 @@ def windows(answer, series, window, horizon=None):
 def window_errors(answer, series, sizes):
     """Which exception each pair of window and horizon raises."""
     return {
-        f"{len(series)} values, window {window}, horizon {horizon} raises": raised(answer.make_windows, series, window, horizon)
+        f"{len(series)} values, window {window}, horizon {horizon} raises": raised(
+            answer.make_windows, series, window, horizon
+        )
         for window, horizon in sizes
     }
 
@@ -267,9 +280,9 @@ def forecaster_shapes(answer, x, hidden_size, horizon):
     return {"shapes": shapes, "gradient of x": gradients, "parameters": parameters, "parameters of a wider lstm": wider}
 
 
-def judge_forecast(observation, windows, targets):
+def judge_forecast(observation, last, targets):
     """The forecasts against those of persistence."""
-    forecast, last = observation["forecast"].double(), windows[:, -1].double()
+    forecast, last = observation["forecast"].double(), last.double()
     losses = observation["losses"]
     numbers = isinstance(losses, list) and len(losses) > 0 and all(isinstance(loss, float) for loss in losses)
     facts = {"shape of the forecast": list(forecast.shape), "returns a list of floats": numbers}
@@ -318,7 +331,13 @@ def sentiment_model(answer, sizes, pad_idx, seed):
     """The answer's model with fixed weights; sizes are vocabulary, embedding, hidden, output, layers."""
     words, embedding, hidden, output, layers = sizes
     model = answer.SentimentLSTM(
-        words, embedding_dim=embedding, hidden_dim=hidden, output_dim=output, num_layers=layers, dropout=0.5, pad_idx=pad_idx
+        words,
+        embedding_dim=embedding,
+        hidden_dim=hidden,
+        output_dim=output,
+        num_layers=layers,
+        dropout=0.5,
+        pad_idx=pad_idx,
     )
     with torch.no_grad():
         model.embedding.weight.copy_(2 * spread(model.embedding.weight.shape, seed))
@@ -343,7 +362,9 @@ def sentiment_logits(answer, sizes, ids, lengths, pad_idx=0, more=3, seed=0.0):
 def judge_sentiment(observation):
     return {
         "padding row at first": "zero" if not bool(observation["padding row at first"].any()) else "not zero",
-        "padding row after 12 steps": "zero" if not bool(observation["padding row after training"].any()) else "not zero",
+        "padding row after 12 steps": "zero"
+        if not bool(observation["padding row after training"].any())
+        else "not zero",
         "other rows of the embedding change in training": observation["other rows changed"],
         "the loss falls in training": bool(observation["losses"][-1] < 0.9 * observation["losses"][0]),
         "shape of the logits of a model with default arguments": observation["default"],
@@ -399,7 +420,8 @@ class Recorder:
             output = _first_tensor(output)
         except (TypeError, IndexError, KeyError):
             return
-        if x is None or x.ndim not in (2, 3) or (x.ndim == 3 and x.shape[-1] != 1):
+        whole = x is not None and ((x.ndim == 3 and x.shape[-1] == 1) or (x.ndim == 2 and kinds))
+        if not whole or isinstance(module, nn.RNNCellBase):  # a single step, or a state, is no sequence
             return
         x = x.detach().cpu().reshape(x.shape[:2])
         if x.shape[1] not in self.lengths or (x.shape[0] in self.lengths and output.shape[0] != x.shape[0]):
@@ -457,7 +479,11 @@ def _held_out_accuracies(model: dict, length: int) -> list[float]:
         x, output = run["x"], run["output"]
         if x.shape[1] != length or len(x) != len(output) or output.shape[1] > 2:
             continue
-        new = ~_known_rows(x, model["trained"][str(length)]) if str(length) in model["trained"] else torch.ones(len(x), dtype=torch.bool)
+        new = (
+            ~_known_rows(x, model["trained"][str(length)])
+            if str(length) in model["trained"]
+            else torch.ones(len(x), dtype=torch.bool)
+        )
         if not new.any():
             continue
         labels = (x.double().sum(dim=1) > 0)[new]
@@ -475,7 +501,9 @@ def _cut_from(models: list[dict], short: int, long: int) -> bool:
     if not one or not other:
         return False
     rows, longer = one[0][:200], torch.cat(other)
-    return any(float(_known_rows(rows, longer[:, at : at + short]).double().mean()) > 0.9 for at in range(long - short + 1))
+    return any(
+        float(_known_rows(rows, longer[:, at : at + short]).double().mean()) > 0.9 for at in range(long - short + 1)
+    )
 
 
 def judge_study(observation, lengths, kinds):
@@ -502,7 +530,9 @@ def judge_study(observation, lengths, kinds):
     seen = len(trained) > 0  # an answer that calls no module on whole sequences cannot be looked into
     facts["lengths that no network is trained on"] = [length for length in lengths if seen and length not in trained]
     pairs = [(short, long) for short in lengths for long in lengths if short < long]
-    facts["sequences of one length are cut from, or added to, those of another"] = any(_cut_from(models, *pair) for pair in pairs)
+    facts["sequences of one length are cut from, or added to, those of another"] = any(
+        _cut_from(models, *pair) for pair in pairs
+    )
     facts["accuracy is measured on sequences that were trained on"] = seen and not all(
         _measured(row, models) for row in results
     )
@@ -513,7 +543,9 @@ def _measured(row: dict, models: list[dict]) -> bool:
     """Whether a network of that kind and length has the reported accuracy on sequences that were not trained on."""
     length, accuracy = int(row["length"]), float(row["accuracy"])
     accuracy = 100 * accuracy if accuracy <= 1 else accuracy
-    fitting = [model for model in models if str(length) in model["trained"] and model["kind"] in (row["kind"], "unknown")]
+    fitting = [
+        model for model in models if str(length) in model["trained"] and model["kind"] in (row["kind"], "unknown")
+    ]
     if not fitting:
         return not any(str(length) in model["trained"] for model in models)
     readable = [run for model in fitting for run in model["evaluations"] if run["output"].shape[1] <= 2]
