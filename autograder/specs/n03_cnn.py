@@ -1,8 +1,8 @@
-"""Notebook 3, convolutional networks: cases of its exercises. The known mistakes are in `n03_mistakes`."""
+"""Notebook 3, convolutional networks: cases of its exercises. The known mistakes are in `n03_mistakes` and `n03_mistakes_models`."""
 
 import torch
 
-from autograder.specs import n03_mistakes
+from autograder.specs import n03_mistakes, n03_mistakes_models
 from autograder.specs.spec import Case, Exercise, Part
 from dlcourse.checks.probes.n03_cnn import training_digits
 
@@ -212,7 +212,7 @@ cnn_model = Exercise(
             share=0.5,
         ),
     ],
-    misconceptions=n03_mistakes.CNN_MODEL,
+    misconceptions=n03_mistakes_models.CNN_MODEL,
 )
 
 # --- lenet5 ------------------------------------------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ lenet5 = Exercise(
             hidden=[lenet("other weights", 2, 1.9), lenet("six classes", 3, 3.3, num_classes=6)],
         ),
     ],
-    misconceptions=n03_mistakes.LENET5,
+    misconceptions=n03_mistakes_models.LENET5,
 )
 
 # --- residual_block ----------------------------------------------------------------------------------------------------------------
@@ -286,7 +286,7 @@ residual_block = Exercise(
             tolerance=1e-4,
         ),
     ],
-    misconceptions=n03_mistakes.RESIDUAL_BLOCK,
+    misconceptions=n03_mistakes_models.RESIDUAL_BLOCK,
 )
 
 # --- feature_maps ------------------------------------------------------------------------------------------------------------------
@@ -330,7 +330,7 @@ feature_maps = Exercise(
             ],
         ),
     ],
-    misconceptions=n03_mistakes.FEATURE_MAPS,
+    misconceptions=n03_mistakes_models.FEATURE_MAPS,
 )
 
 # --- random_shift ------------------------------------------------------------------------------------------------------------------
@@ -414,6 +414,8 @@ def trained(label, order, count, shuffled=False, **bar):
     return Case(label, {"order": order, "count": count, "shuffled": shuffled}, {"labels": labels, **bar})
 
 
+# The reference over 20 seeds, each with digits of its own: 4,000 digits gave 97.1 to 98.8 % (8 CPU seconds each), 1,000 digits 94.2 to
+# 96.6 % (2 seconds), 300 with shuffled labels 6.3 to 14.3 %. All 20 passed each case.
 train_cnn = Exercise(
     "train_cnn",
     points=2,
@@ -431,7 +433,7 @@ train_cnn = Exercise(
             hidden=[trained("300 other digits with shuffled labels", 4, 300, shuffled=True, below=40)],
         ),
     ],
-    misconceptions=n03_mistakes.TRAIN_CNN,
+    misconceptions=n03_mistakes_models.TRAIN_CNN,
     seconds=60,
 )
 
