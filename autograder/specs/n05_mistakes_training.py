@@ -14,11 +14,23 @@ FORECASTER = [
         "persistence",
         "The forecast is the window's last value: that is the baseline to beat, not a forecast.",
         (FORECAST, "return x[:, -1].expand(-1, self.fc.out_features) + 0 * self.fc(outputs[:, -1])"),
+        (FORECAST, "return x[:, -1].repeat(1, self.fc.out_features)"),  # no gradient: training fails
+        (FORECAST, "return x[:, -1]"),
     ),
     *known(
         "last-step-only",
         "The network sees the window's last value alone: feed it the whole window.",
         (READ, "outputs, _ = self.recurrent(x[:, -1:])"),
+    ),
+    *known(
+        "first-step",
+        "Forecast from the last output, when the whole window has been read.",
+        (FORECAST, FORECAST.replace("-1]", "0]")),
+    ),
+    *known(
+        "batch-first",
+        "The windows are (B, window, 1): without batch_first=True, samples and time steps change places.",
+        ("layer(1, hidden_size, batch_first=True)", "layer(1, hidden_size)"),
     ),
     *known(
         "horizon-ignored",
