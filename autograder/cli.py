@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def chosen(slugs: list[str] | None) -> list[str]:
-    """The named notebooks, or all that have a master."""
+    """The named notebooks, or all that are finished."""
     return [require_slug(slug) for slug in slugs] if slugs else written_slugs()
 
 
@@ -158,7 +158,3 @@ def bench(slugs: Slugs = None):
 
     path = measure(chosen(slugs), lambda line: console.print(line, highlight=False))
     console.print(f"Figures: {path}", soft_wrap=True, highlight=False)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

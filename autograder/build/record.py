@@ -21,12 +21,11 @@ DRIFT = 1e-4  # recorded numbers may differ by this much between machines withou
 
 @dataclass(frozen=True)
 class Recorded:
-    """The keys of one exercise, and whether anything in them is new."""
+    """The keys of one exercise."""
 
     exercise: str
     full: bytes
     public: bytes
-    fresh: bool
 
 
 def fingerprint(master: Master, exercise: Exercise) -> str:
@@ -71,7 +70,8 @@ def record_notebook(master: Master, exercises: list[Exercise], force: bool = Fal
     by_id = {exercise.id: exercise for exercise in exercises if exercise.kind != "written"}
     if strangers := set(by_id) - set(master.exercises()):
         raise UserError(f"{master.slug}: the spec has exercises without an answer cell: {', '.join(sorted(strangers))}")
-    stale = {name for name, exercise in by_id.items() if force or kept_key(master, exercise) is None}
+    kept = {name: None if force else kept_key(master, exercise) for name, exercise in by_id.items()}
+    stale = {name for name, keys in kept.items() if keys is None}
     namespace, recorded = (new_namespace() if stale else {}), []
     for cell in master.cells:
         if cell.kind != "code" or "demo" in cell.tags:
@@ -82,8 +82,7 @@ def record_notebook(master: Master, exercises: list[Exercise], force: bool = Fal
         if cell.exercise in stale:
             recorded.append(_record(master, by_id[cell.exercise], before, namespace))
         elif cell.exercise in by_id:
-            full, public = kept_key(master, by_id[cell.exercise])
-            recorded.append(Recorded(cell.exercise, full, public, fresh=False))
+            recorded.append(Recorded(cell.exercise, *kept[cell.exercise]))
         if progress and cell.exercise:
             progress()
     return recorded
@@ -125,8 +124,8 @@ def _record(master: Master, exercise: Exercise, before: dict, namespace: dict) -
         "misconceptions": [{"id": entry.id, "says": entry.says} for entry in exercise.misconceptions],
         "parts": parts,
     }  # fmt: skip
-    full, public = encode(_settled(key, exercise.id)), encode(public_key(_settled(key, exercise.id)))
-    return Recorded(exercise.id, full, public, fresh=True)
+    key = _settled(key, exercise.id)
+    return Recorded(exercise.id, encode(key), encode(public_key(key)))
 
 
 def public_key(key: dict) -> dict:

@@ -49,10 +49,8 @@ def command(control: int, unsafe: bool) -> list[str]:
     if unsafe:
         return [sys.executable, str(here / "inside.py"), str(control), "open"]
     arguments = [bubblewrap(), "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
-    arguments += [
-        "--cap-add",
-        "CAP_SYS_ADMIN",
-    ]  # for the namespaces of the children, who lose it before any student's code runs
+    # for the namespaces of the children, who lose it before any student's code runs
+    arguments += ["--cap-add", "CAP_SYS_ADMIN"]
     arguments += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
     for source, target in _binds():
         arguments += ["--ro-bind", str(source), str(target)]
@@ -85,7 +83,6 @@ class Sandbox:
     """One sandboxed process. Not safe for several threads at once: give each thread its own."""
 
     def __init__(self, unsafe: bool = False):
-        self.unsafe = unsafe
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": str(ROOT)} if unsafe else {}
         self.process = subprocess.Popen(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autograder.build.notebooks import WRITE_HERE
-from autograder.grading.sandbox import Sandbox, SandboxDied
+from autograder.grading.sandbox import Sandbox
 from dlcourse.checks.probe import requested
 from dlcourse.checks.verdict import Verdict, grade
 
@@ -153,7 +153,7 @@ def _run(sandbox: Sandbox, plan: Plan) -> None:
         for key in waiting:
             outcomes = _outcomes(key, messages)
             if outcomes is None and at["start"] == "exercise" and at["name"] == key["id"]:
-                outcomes = [[crash for _ in part["cases"]] for part in key["parts"]]
+                outcomes = _everywhere(key, crash)
             if outcomes is not None:
                 plan.outcomes[key["id"]] = outcomes
                 done.append(key["id"])
@@ -168,9 +168,7 @@ def _run(sandbox: Sandbox, plan: Plan) -> None:
         elif at["start"] == "nothing":
             break
     for key in waiting:
-        plan.outcomes[key["id"]] = [
-            [_crash("the notebook could not be run to its end") for _ in part["cases"]] for part in key["parts"]
-        ]
+        plan.outcomes[key["id"]] = _everywhere(key, _crash("the notebook could not be run to its end"))
 
 
 def _request(cells: list[Cell], keys: list[dict]) -> dict:
@@ -201,6 +199,11 @@ def _crash(end: str) -> dict:
     return {"error": {"type": "Crashed", "message": f"the process that ran it ended early ({end})", "lines": []}}
 
 
+def _everywhere(key: dict, outcome: dict) -> list[list[dict]]:
+    """The same outcome for every case of an exercise."""
+    return [[outcome for _ in part["cases"]] for part in key["parts"]]
+
+
 def _outcomes(key: dict, messages: list[dict]) -> list[list[dict]] | None:
     """The outcomes of an exercise in the order of its key; None unless there is exactly one well-formed answer for each case."""
     found: dict[tuple, dict] = {}
@@ -208,7 +211,7 @@ def _outcomes(key: dict, messages: list[dict]) -> list[list[dict]] | None:
         if message.get("exercise") == key["id"]:
             place = (message["part"], message["case"])
             if place in found:
-                return [[_crash("answers that it was not asked for") for _ in part["cases"]] for part in key["parts"]]
+                return _everywhere(key, _crash("answers that it was not asked for"))
             found[place] = message["outcome"]
     places = [[(p, c) for c in range(len(part["cases"]))] for p, part in enumerate(key["parts"])]
     if {place for part in places for place in part} != set(found):
@@ -268,6 +271,3 @@ def _written_result(name: str, points: float, cells: list[Cell]) -> ExerciseResu
     if all(text in ("", WRITE_HERE) for text in texts):
         return ExerciseResult(name, 0.0, points, "unanswered")
     return ExerciseResult(name, 0.0, points, "manual", message="to be graded by hand")
-
-
-__all__ = ["ExerciseResult", "Sandbox", "SandboxDied", "grade_submission"]

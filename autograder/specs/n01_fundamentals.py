@@ -57,9 +57,7 @@ def activation_parts(name, public_options=None, hidden_options=None):
         public.append(near(f"with {public_options}", NEAR, public_options))
         hidden.append(near(f"with {hidden_options}", numbers(5, 2, seed=3), hidden_options))
     return [
-        Part(
-            f"{name}: values and gradients near zero", probe="activation", public=public, hidden=hidden, tolerance=1e-5
-        ),
+        Part(f"{name}: values and gradients near zero", probe="activation", public=public, hidden=hidden, tolerance=1e-5),
         Part(
             f"{name}: right and finite far from zero",
             probe="activation_extremes",
@@ -135,11 +133,7 @@ def shape_part(name):
         f"{name}: ValueError for shapes that differ",
         probe="loss_shapes",
         public=[of_shapes(name, "shapes that broadcast", ((4, 1), (4,)), ((4, 1), (4, 3)))],
-        hidden=[
-            of_shapes(
-                name, "shapes that broadcast, and shapes that do not", ((3,), (3, 1)), ((2, 3), (3,)), ((2, 3), (3, 2))
-            )
-        ],
+        hidden=[of_shapes(name, "shapes that broadcast, and shapes that do not", ((3,), (3, 1)), ((2, 3), (3,)), ((2, 3), (3, 2)))],
         share=0.5,
     )
 
@@ -230,13 +224,8 @@ loss_quiz = quiz(
 
 def momentum_case(label, shapes, rates, seed, start=False, **more):
     params = [numbers(*shape, seed=seed + i) for i, shape in enumerate(shapes)]
-    grads = [
-        [numbers(*shape, seed=seed + 100 * step + i + 10) for i, shape in enumerate(shapes)]
-        for step in range(len(rates))
-    ]
-    velocities = [
-        numbers(*shape, seed=seed + i + 50) if start else torch.zeros(shape) for i, shape in enumerate(shapes)
-    ]
+    grads = [[numbers(*shape, seed=seed + 100 * step + i + 10) for i, shape in enumerate(shapes)] for step in range(len(rates))]
+    velocities = [numbers(*shape, seed=seed + i + 50) if start else torch.zeros(shape) for i, shape in enumerate(shapes)]
     return Case(label, {"params": params, "grads": grads, "velocities": velocities, "rates": rates, **more})
 
 
@@ -515,9 +504,7 @@ batch_norm = Exercise(
 
 
 def rows(label, *shape, seed, dtype=torch.float32, **more):
-    x = 2 * numbers(*shape, seed=seed, dtype=dtype) + torch.arange(shape[0], dtype=dtype).reshape(
-        -1, *[1] * (len(shape) - 1)
-    )
+    x = 2 * numbers(*shape, seed=seed, dtype=dtype) + torch.arange(shape[0], dtype=dtype).reshape(-1, *[1] * (len(shape) - 1))
     return Case(
         label,
         {
@@ -641,9 +628,9 @@ def table(label, train, *others):
 
 def around(rows, *means, seed, dtype=torch.float32):
     """Rows of normal numbers around the means of the columns."""
-    return numbers(rows, len(means), seed=seed, dtype=dtype) * torch.linspace(
-        0.5, 3, len(means), dtype=dtype
-    ) + torch.tensor(means, dtype=dtype)
+    return numbers(rows, len(means), seed=seed, dtype=dtype) * torch.linspace(0.5, 3, len(means), dtype=dtype) + torch.tensor(
+        means, dtype=dtype
+    )
 
 
 TENTHS = torch.full((30,), 0.1)

@@ -1,6 +1,6 @@
 """Notebook 1, fundamentals: mistakes known by name, as edits of the reference answers; here activations and losses."""
 
-from autograder.specs.n01_mistakes import variants
+from autograder.specs.spec import known
 
 # --- activations -----------------------------------------------------------------------------------------------------------------------
 
@@ -19,98 +19,98 @@ LEAKY, RELU = "torch.where(x > 0, x, negative_slope * x)", "torch.clamp(x, min=0
 STABLE = "torch.clamp(x, min=0) + torch.log1p(torch.exp(-x.abs()))"
 
 ACTIVATIONS = [
-    *variants(
+    *known(
         "sigmoid-overflow",
         OVERFLOW,
         (SIGMOID, "torch.exp(x) / (1 + torch.exp(x))  #"),
         (SILU, "x * torch.exp(x) / (1 + torch.exp(x))"),
     ),
-    *variants(
+    *known(
         "tanh-overflow",
         OVERFLOW,
         (TANH, "(torch.exp(x) - torch.exp(-x)) / (torch.exp(x) + torch.exp(-x))"),
         (TANH, "(torch.exp(2 * x) - 1) / (torch.exp(2 * x) + 1)"),
     ),
-    *variants("softplus-overflow", SOFTPLUS, (STABLE, "torch.log(1 + torch.exp(x))")),
-    *variants(
+    *known("softplus-overflow", SOFTPLUS, (STABLE, "torch.log(1 + torch.exp(x))")),
+    *known(
         "gelu-approximated",
         TANH_GELU,
         (GELU, "0.5 * x * (1 + tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))"),
         (GELU, "x * sigmoid(1.702 * x)"),
     ),
-    *variants(
+    *known(
         "gelu-without-root-two",
         "GELU weighs x by the normal distribution function: inside erf, x is divided by the square root of 2.",
         (GELU, "0.5 * x * (1 + torch.erf(x))"),
     ),
-    *variants(
+    *known(
         "gelu-factor",
         "The normal distribution function runs from 0 to 1: that is half of (1 + erf).",
         (GELU, "x * (1 + torch.erf(x / math.sqrt(2)))"),
         (GELU, "0.5 * (1 + torch.erf(x / math.sqrt(2)))"),
     ),
-    *variants(
+    *known(
         "leaky-slope-sign",
         "For negative x the result is negative too: the slope times x, without another minus sign.",
         (LEAKY, "torch.where(x > 0, x, -negative_slope * x)"),
         (LEAKY, "torch.clamp(x, min=0) - negative_slope * torch.clamp(x, max=0)"),
     ),
-    *variants(
+    *known(
         "leaky-branches-swapped",
         "The small slope belongs to negative x; positive x passes unchanged.",
         (LEAKY, "torch.where(x > 0, negative_slope * x, x)"),
     ),
-    *variants(
+    *known(
         "leaky-slope-ignored",
         "Use the argument negative_slope: here the slope is always 0.01.",
         (LEAKY, "torch.where(x > 0, x, 0.01 * x)"),
     ),
-    *variants(
+    *known(
         "elu-without-alpha",
         "Negative x are scaled by alpha: alpha * (exp(x) - 1).",
         (ELU, "torch.where(x > 0, x, torch.expm1(x))"),
     ),
-    *variants(
+    *known(
         "elu-without-minus-one",
         "ELU is continuous at 0: from the exponential, 1 is taken away before alpha multiplies it.",
         (ELU, "torch.where(x > 0, x, alpha * torch.exp(x))"),
         (ELU, "torch.where(x > 0, x, alpha * torch.exp(x) - 1)"),
     ),
-    *variants(
+    *known(
         "infinity-times-mask",
         MASKED_OUT,
         (ELU, "(x > 0) * x + (x <= 0) * alpha * (torch.exp(x) - 1)"),
     ),
-    *variants(
+    *known(
         "sign-of-exponent",
         "The sigmoid rises: for large x the exponential must vanish, so its exponent is -x.",
         (SIGMOID, "1 / (1 + torch.exp(x))  #"),
         (SILU, "x / (1 + torch.exp(x))"),
     ),
-    *variants(
+    *known(
         "tanh-of-half",
         "tanh(x) = 2 * sigmoid(2x) - 1: the exponent is -2x.",
         (TANH, "2 / (1 + torch.exp(-x)) - 1"),
         (TANH, "1 / (1 + torch.exp(-2 * x))"),
     ),
-    *variants(
+    *known(
         "relu-side",
         "ReLU keeps positive numbers and sets negative ones to 0.",
         (RELU, "torch.clamp(x, max=0)\n"),
         (RELU, "x.abs()\n"),
     ),
-    *variants(
+    *known(
         "relu-in-place",
         "Leave x as it is: make a new tensor instead of changing the one you were given.",
         (RELU, "x.clamp_(min=0)\n"),
     ),
-    *variants(
+    *known(
         "silu-is-x-times-sigmoid",
         "SiLU is x times its sigmoid.",
         (SILU, "1 / (1 + torch.exp(-x))"),
         (SILU, "x * x / (1 + torch.exp(-x))"),
     ),
-    *variants(
+    *known(
         "ready-made",
         READY_MADE,
         (SIGMOID, "torch.sigmoid(x)  #"),
@@ -130,7 +130,9 @@ ACTIVATIONS = [
 
 SUM = "The loss is the mean, not the sum: or the step size would depend on the number of elements."
 SAMPLES = "Divide by the number of all elements, not by the number of samples."
-NO_LOGARITHM = "The logarithm of a probability that is rounded to 0 is infinite: work with the logits themselves (logsumexp, or a safe softplus)."
+NO_LOGARITHM = (
+    "The logarithm of a probability that is rounded to 0 is infinite: work with the logits themselves (logsumexp, or a safe softplus)."
+)
 CLAMPED = "A clamped (or shifted) probability hides the overflow, but makes the loss wrong: use a formula that needs no probability."
 TWICE = "Softmax is applied twice: the logits go into logsumexp as they are."
 DIM = "Each row holds the logits of one sample: normalise over dimension 1, the classes."
@@ -150,18 +152,17 @@ SHARES = "p = torch.exp(logits - torch.logsumexp(logits, dim=1, keepdim=True))\n
 PICKED = "[torch.arange(len(target)), target]"
 
 LOSSES = [
-    *variants(
+    *known(
         "clamped-probability",
         CLAMPED,
         (
             BCE,
-            PROBABILITY
-            + "p = p.clamp(1e-7, 1 - 1e-7)\n    losses = -(target * torch.log(p) + (1 - target) * torch.log(1 - p))",
+            PROBABILITY + "p = p.clamp(1e-7, 1 - 1e-7)\n    losses = -(target * torch.log(p) + (1 - target) * torch.log(1 - p))",
         ),
         (BCE, PROBABILITY + "losses = -(target * torch.log(p + 1e-8) + (1 - target) * torch.log(1 - p + 1e-8))"),
         (CE, SHARES + f"losses = -torch.log(p{PICKED} + 1e-9)"),
     ),
-    *variants(
+    *known(
         "sum-for-mean",
         SUM,
         (MSE, "((pred - target) ** 2).sum()"),
@@ -169,27 +170,25 @@ LOSSES = [
         (BCE_MEAN, BCE + "\n    return losses.sum()"),
         (CE_MEAN, CE + "\n    return losses.sum()"),
     ),
-    *variants(
+    *known(
         "mean-over-samples",
         SAMPLES,
         (MSE, "((pred - target) ** 2).sum() / len(pred)"),
         (MAE, "(pred - target).abs().sum() / len(pred)"),
         (BCE_MEAN, BCE + "\n    return losses.sum() / len(logits)"),
     ),
-    *variants(
+    *known(
         "mean-over-classes",
         "Cross entropy is the mean over samples: divide by their number, not by that of all logits.",
         (CE_MEAN, CE + "\n    return losses.sum() / logits.numel()"),
     ),
-    *variants(
+    *known(
         "half-of-the-square",
         "This loss has no factor of one half.",
         (MSE, "((pred - target) ** 2).mean() / 2"),
     ),
-    *variants(
-        "root-of-mse", "The mean squared error has no square root.", (MSE, "((pred - target) ** 2).mean().sqrt()")
-    ),
-    *variants(
+    *known("root-of-mse", "The mean squared error has no square root.", (MSE, "((pred - target) ** 2).mean().sqrt()")),
+    *known(
         "signed-difference",
         "Errors of both signs count: square them, or take their absolute value, before the mean.",
         (MSE, "(pred - target).mean() ** 2"),
@@ -197,17 +196,17 @@ LOSSES = [
         (MAE, "(pred - target).mean().abs()"),
         (MAE, "(pred - target).mean()"),
     ),
-    *variants(
+    *known(
         "squared-for-absolute",
         "The mean absolute error takes absolute values, not squares.",
         (MAE, "((pred - target) ** 2).mean()"),
     ),
-    *variants(
+    *known(
         "absolute-for-squared",
         "The mean squared error takes squares, not absolute values.",
         (MSE, "(pred - target).abs().mean()"),
     ),
-    *variants(
+    *known(
         "silent-broadcast",
         SHAPES,
         (CHECK, "if False:"),
@@ -215,7 +214,7 @@ LOSSES = [
         (CHECK, "if pred.numel() != target.numel():"),
         (CHECK, "if pred.ndim != target.ndim:"),
     ),
-    *variants(
+    *known(
         "wrong-exception",
         "Shapes that do not fit raise ValueError: assert raises AssertionError, which Python can switch off.",
         ("raise ValueError(", "raise AssertionError("),
@@ -223,12 +222,12 @@ LOSSES = [
         ("raise ValueError(", "raise TypeError("),
         (CHECK, "assert pred.shape == target.shape\n    if False:"),
     ),
-    *variants(
+    *known(
         "message-without-shapes",
         "Say in the message which two shapes were given: it saves the reader a search.",
         ('f"pred {tuple(pred.shape)} and target {tuple(target.shape)} differ in shape"', '"the shapes differ"'),
     ),
-    *variants(
+    *known(
         "log-of-probability",
         NO_LOGARITHM,
         (BCE, PROBABILITY + "losses = -(target * torch.log(p) + (1 - target) * torch.log(1 - p))"),
@@ -239,7 +238,7 @@ LOSSES = [
         ),
         (CE, SHARES + f"losses = -torch.log(p{PICKED})"),
     ),
-    *variants(
+    *known(
         "softmax-twice",
         TWICE,
         (CE, SHARES + f"losses = torch.logsumexp(p, dim=1) - p{PICKED}"),
@@ -248,48 +247,48 @@ LOSSES = [
             "logits = torch.exp(logits - torch.logsumexp(logits, dim=1, keepdim=True))\n    score_of_target = logits.gather",
         ),
     ),
-    *variants(
+    *known(
         "sigmoid-twice",
         "The logits go into the loss as they are: a sigmoid before it is one too many.",
         ("softplus_of_logits = torch", "logits = 1 / (1 + torch.exp(-logits))\n    softplus_of_logits = torch"),
     ),
-    *variants(
+    *known(
         "wrong-dim",
         DIM,
         (CE, "losses = torch.logsumexp(logits, dim=0) - score_of_target"),
         (CE, "losses = torch.logsumexp(logits, dim=(0, 1)) - score_of_target"),
         (CE, f"losses = (torch.logsumexp(logits, dim=0, keepdim=True) - logits){PICKED}"),
     ),
-    *variants(
+    *known(
         "no-logarithm",
         "Cross entropy is minus the *logarithm* of the probability of the right class.",
         (CE, SHARES + f"losses = -p{PICKED}"),
         (CE, SHARES + f"losses = 1 - p{PICKED}"),
     ),
-    *variants(
+    *known(
         "all-pairs-of-rows",
         "Pick one logit for each row, its own target's: indexing with a slice and a vector picks every pair.",
         ("logits.gather(1, target.unsqueeze(1)).squeeze(1)", "logits[:, target]"),
     ),
-    *variants(
+    *known(
         "sign-of-loss",
         "A loss falls when the guess gets better: the sign is the other way round.",
         (CE_MEAN, CE + "\n    return -losses.mean()"),
         (BCE_MEAN, BCE + "\n    return -losses.mean()"),
     ),
-    *variants(
+    *known(
         "one-term-forgotten",
         "Binary cross entropy has two terms: one for targets that are 1, one for those that are 0.",
         (BCE, "losses = target * (softplus_of_logits - logits)"),
         (BCE, "losses = softplus_of_logits"),
         (BCE, "losses = (1 - target) * softplus_of_logits"),
     ),
-    *variants(
+    *known(
         "targets-swapped",
         "The two terms have changed places: a target of 1 asks for a high logit.",
         (BCE, "losses = softplus_of_logits - logits * (1 - target)"),
     ),
-    *variants(
+    *known(
         "graph-cut",
         CUT,
         (MSE, MSE + ".item()"),
@@ -301,7 +300,7 @@ LOSSES = [
         (BCE_MEAN, BCE_MEAN + ".detach()"),
         (CE_MEAN, CE_MEAN + ".detach()"),
     ),
-    *variants(
+    *known(
         "ready-made",
         "Write the formula yourself: a loss or a softmax of torch ran.",
         (MSE, "F.mse_loss(pred, target)"),

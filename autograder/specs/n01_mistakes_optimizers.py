@@ -1,6 +1,6 @@
 """Notebook 1, fundamentals: mistakes known by name, as edits of the reference answers; here optimizers and initialisation."""
 
-from autograder.specs.n01_mistakes import variants
+from autograder.specs.spec import known
 
 # --- sgd_momentum ----------------------------------------------------------------------------------------------------------------------
 
@@ -9,54 +9,52 @@ RATE_IN_V = "Keep the learning rate out of the velocity: PyTorch multiplies by i
 REBOUND = "A plain assignment makes a new tensor and leaves the one in the list as it was: change it in place."
 
 SGD_MOMENTUM = [
-    *variants(
+    *known(
         "rate-in-velocity",
         RATE_IN_V,
-        (V_STEP, "v.mul_(momentum).add_(lr * g)", (P_STEP, "p.sub_(v)")),
-        (V_STEP, "v.mul_(momentum).sub_(lr * g)", (P_STEP, "p.add_(v)")),
+        [(V_STEP, "v.mul_(momentum).add_(lr * g)"), (P_STEP, "p.sub_(v)")],
+        [(V_STEP, "v.mul_(momentum).sub_(lr * g)"), (P_STEP, "p.add_(v)")],
         (V_STEP, "v.mul_(momentum).add_(lr * g)"),
     ),
-    *variants(
+    *known(
         "velocity-not-kept",
         "The velocity has to be there in the next call: write the new value into the tensor that was handed over.",
         (V_STEP, "v = momentum * v + g"),
     ),
-    *variants(
+    *known(
         "not-in-place",
         REBOUND,
         (P_STEP, "p = p - lr * v"),
-        (V_STEP, "v = momentum * v + g", (P_STEP, "p = p - lr * v")),
+        [(V_STEP, "v = momentum * v + g"), (P_STEP, "p = p - lr * v")],
     ),
-    *variants(
+    *known(
         "graph-in-the-way",
         "A leaf that requires grad may not be changed in place while a graph is recorded: switch recording off for the update.",
         ("with torch.no_grad():", "with torch.enable_grad():"),
     ),
-    *variants("uphill", "The parameters go against the gradient: subtract.", (P_STEP, "p.add_(lr * v)")),
-    *variants(
+    *known("uphill", "The parameters go against the gradient: subtract.", (P_STEP, "p.add_(lr * v)")),
+    *known(
         "averaged-gradient",
         "PyTorch's form adds the whole gradient to the velocity: there is no factor of 1 - momentum.",
         (V_STEP, "v.mul_(momentum).add_((1 - momentum) * g)"),
     ),
-    *variants(
+    *known(
         "gradient-damped",
         "Momentum multiplies the old velocity alone, not the gradient.",
         (V_STEP, "v.add_(g).mul_(momentum)"),
     ),
-    *variants(
+    *known(
         "old-velocity",
         "First update the velocity, then move by the new one.",
         (V_STEP + "\n            " + P_STEP, P_STEP + "\n            " + V_STEP),
     ),
-    *variants(
+    *known(
         "nesterov",
         "This is Nesterov's variant: the plain form moves by the velocity itself.",
         (P_STEP, "p.sub_(lr * (g + momentum * v))"),
     ),
-    *variants(
-        "no-momentum", "The parameter moves by the velocity, not by the gradient alone.", (P_STEP, "p.sub_(lr * g)")
-    ),
-    *variants(
+    *known("no-momentum", "The parameter moves by the velocity, not by the gradient alone.", (P_STEP, "p.sub_(lr * g)")),
+    *known(
         "returns-something",
         "The function works in place, so it returns None.",
         (P_STEP, P_STEP + "\n    return params"),
@@ -79,37 +77,36 @@ SKIP = "if p.grad is None:\n                continue\n"
 COUNTING = "self.steps[i] += 1"
 
 ADAM = [
-    *variants(
+    *known(
         "no-bias-correction",
         CORRECTION,
-        ("m_hat = m / (1 - beta1**t)", "m_hat = m", ("v_hat = v / (1 - beta2**t)", "v_hat = v")),
+        [("m_hat = m / (1 - beta1**t)", "m_hat = m"), ("v_hat = v / (1 - beta2**t)", "v_hat = v")],
         ("m_hat = m / (1 - beta1**t)", "m_hat = m"),
         ("v_hat = v / (1 - beta2**t)", "v_hat = v"),
     ),
-    *variants(
+    *known(
         "correction-compounds",
         "Correct a copy of the moments: the corrected values do not go back into the running means.",
-        (
-            "m_hat = m / (1 - beta1**t)",
-            "self.m[i] = m_hat = m / (1 - beta1**t)",
+        [
+            ("m_hat = m / (1 - beta1**t)", "self.m[i] = m_hat = m / (1 - beta1**t)"),
             ("v_hat = v / (1 - beta2**t)", "self.v[i] = v_hat = v / (1 - beta2**t)"),
-        ),
+        ],
     ),
-    *variants(
+    *known(
         "moments-swapped",
         "The first moment (of g, with beta1) is the numerator, the second (of g squared, with beta2) the denominator.",
         ("beta1, beta2 = self.betas", "beta2, beta1 = self.betas"),
-        (M_LINE, "m = beta2 * self.m[i] + (1 - beta2) * g", (V_LINE, "v = beta1 * self.v[i] + (1 - beta1) * g**2")),
+        [(M_LINE, "m = beta2 * self.m[i] + (1 - beta2) * g"), (V_LINE, "v = beta1 * self.v[i] + (1 - beta1) * g**2")],
         (UPDATE, "p.sub_(self.lr * v_hat / (torch.sqrt(m_hat) + self.eps))"),
-        (M_LINE, "m = beta1 * self.m[i] + (1 - beta1) * g**2", (V_LINE, "v = beta2 * self.v[i] + (1 - beta2) * g")),
+        [(M_LINE, "m = beta1 * self.m[i] + (1 - beta1) * g**2"), (V_LINE, "v = beta2 * self.v[i] + (1 - beta2) * g")],
     ),
-    *variants(
+    *known(
         "gradient-not-squared",
         "The second moment averages the squared gradient.",
         (V_LINE, "v = beta2 * self.v[i] + (1 - beta2) * g"),
         (V_LINE, "v = beta2 * self.v[i] + (1 - beta2) * g.abs()"),
     ),
-    *variants(
+    *known(
         "step-count",
         COUNT,
         ("t, g = self.steps[i], p.grad", "t, g = self.steps[i] - 1, p.grad"),
@@ -117,99 +114,96 @@ ADAM = [
         ("t, g = self.steps[i], p.grad", "t, g = 1, p.grad"),
         ("t, g = self.steps[i], p.grad", "t, g = sum(self.steps), p.grad"),
     ),
-    *variants(
+    *known(
         "shared-step-count",
         OWN_COUNT,
         (SKIP + "            " + COUNTING, COUNTING + "\n            " + SKIP.rstrip()),
     ),
-    *variants(
+    *known(
         "eps-inside-root",
         "eps is added after the square root, not under it.",
         (UPDATE, "p.sub_(self.lr * m_hat / torch.sqrt(v_hat + self.eps))"),
         (UPDATE, "p.sub_(self.lr * m_hat / torch.sqrt(v_hat + self.eps**2))"),
     ),
-    *variants(
+    *known(
         "no-eps",
         "eps belongs to the denominator, after the root.",
         (UPDATE, "p.sub_(self.lr * m_hat / torch.sqrt(v_hat))"),
     ),
-    *variants(
+    *known(
         "eps-before-correction",
         "eps is added to the corrected root, not before the correction.",
         (UPDATE, "p.sub_(self.lr * m_hat / (torch.sqrt(v) + self.eps) * math.sqrt(1 - beta2**t))"),
     ),
-    *variants(
+    *known(
         "root-missing",
         "The step is divided by the square root of the second moment.",
         (UPDATE, "p.sub_(self.lr * m_hat / (v_hat + self.eps))"),
     ),
-    *variants(
+    *known(
         "weights-of-average",
         "A running mean weighs the old value by beta and the new one by 1 - beta.",
         (M_LINE, "m = beta1 * self.m[i] + g"),
         (V_LINE, "v = beta2 * self.v[i] + g**2"),
-        (M_LINE, "m = (1 - beta1) * self.m[i] + beta1 * g", (V_LINE, "v = (1 - beta2) * self.v[i] + beta2 * g**2")),
-        (M_LINE, "m = beta1 * self.m[i] + g", (V_LINE, "v = beta2 * self.v[i] + g**2")),
+        [(M_LINE, "m = (1 - beta1) * self.m[i] + beta1 * g"), (V_LINE, "v = (1 - beta2) * self.v[i] + beta2 * g**2")],
+        [(M_LINE, "m = beta1 * self.m[i] + g"), (V_LINE, "v = beta2 * self.v[i] + g**2")],
     ),
-    *variants("uphill", "The parameters go against the gradient: subtract.", (UPDATE, UPDATE.replace("sub_", "add_"))),
-    *variants(
+    *known("uphill", "The parameters go against the gradient: subtract.", (UPDATE, UPDATE.replace("sub_", "add_"))),
+    *known(
         "generator-exhausted",
         EXHAUSTED,
-        (
-            "self.params = list(params)",
-            "self.params = params",
+        [
+            ("self.params = list(params)", "self.params = params"),
             ("len(self.params)", "99"),
             ("self.m = [torch.zeros_like(p) for p in self.params]", "self.m = [0.0] * 99"),
             ("self.v = [torch.zeros_like(p) for p in self.params]", "self.v = [0.0] * 99"),
-        ),
-        ("self.params = list(params)", "self.params = params", ("len(self.params)", "99")),
+        ],
+        [("self.params = list(params)", "self.params = params"), ("len(self.params)", "99")],
     ),
-    *variants(
+    *known(
         "gradient-none",
         NO_GRADIENT,
         (SKIP, "pass\n"),
-        (
-            "t, g = self.steps[i], p.grad",
-            "t, g = self.steps[i], torch.zeros_like(p) if p.grad is None else p.grad",
-            (SKIP, "pass\n"),
-        ),
+        [("t, g = self.steps[i], p.grad", "t, g = self.steps[i], torch.zeros_like(p) if p.grad is None else p.grad"), (SKIP, "pass\n")],
     ),
-    *variants(
+    *known(
         "stops-at-none",
         "A parameter without a gradient is skipped; the ones after it still get their step.",
         (SKIP, SKIP.replace("continue", "break")),
     ),
-    *variants(
+    *known(
         "zero-grad-none",
         "zero_grad has to cope with a parameter that has no gradient yet.",
         ("            p.grad = None", "            p.grad.zero_()"),
     ),
-    *variants(
+    *known(
         "zero-grad-nothing",
         "zero_grad has to drop the gradient of every parameter.",
         ("            p.grad = None", "            pass"),
     ),
-    *variants(
+    *known(
         "not-in-place",
         "Change the parameter itself in place: a plain assignment makes a new tensor, which the model never sees.",
         (UPDATE, "p = p - self.lr * m_hat / (torch.sqrt(v_hat) + self.eps)"),
     ),
-    *variants(
+    *known(
         "graph-in-the-way",
         "A leaf that requires grad may not be changed in place while a graph is recorded: switch recording off for the update.",
         ("with torch.no_grad():", "with torch.enable_grad():"),
     ),
-    *variants(
+    *known(
         "ready-made",
         "Write the update yourself: torch.optim ran.",
-        (
-            "self.params = list(params)",
-            "self.params = list(params)\n        self.inner = torch.optim.Adam(self.params, lr, betas, eps)",
+        [
+            (
+                "self.params = list(params)",
+                "self.params = list(params)\n        self.inner = torch.optim.Adam(self.params, lr, betas, eps)",
+            ),
             (
                 "        beta1, beta2 = self.betas",
                 "        return self.inner.step()\n        beta1, beta2 = self.betas",
             ),
-        ),
+        ],
     ),
 ]
 
@@ -222,14 +216,14 @@ FIELD = "Each output of a convolution adds up in * kh * kw products: the fans co
 ROOT = "The formula gives the standard deviation (or the bound): take the square root."
 
 INITIALIZATION = [
-    *variants(
+    *known(
         "fan-out-for-fan-in",
         "Weights are (out, in, ...): fan_in comes from dimension 1, fan_out from dimension 0.",
         (FAN, "fan = weight[:, 0].numel()"),
         (FAN, "fan = weight.shape[0]"),
         (FAN, "fan = weight.shape[0] * math.prod(weight.shape[1:2])"),
     ),
-    *variants(
+    *known(
         "no-receptive-field",
         FIELD,
         ("receptive_field = math.prod(weight.shape[2:])", "receptive_field = 1"),
@@ -237,19 +231,19 @@ INITIALIZATION = [
         (FAN, "fan = weight.shape[1]"),
         (FAN, "fan = weight.shape[1] * weight.shape[-1] ** (weight.ndim > 2)"),
     ),
-    *variants(
+    *known(
         "variance-for-std",
         ROOT,
         (BOUND, "bound = 6 / (fan_in + fan_out)"),
         (BOUND, "bound = 2 / (fan_in + fan_out)"),
         (STD, "std = 2 / fan"),
     ),
-    *variants(
+    *known(
         "std-for-bound",
         "A uniform distribution between -b and b has a standard deviation of b / sqrt(3): the bound is sqrt(6 / (fan_in + fan_out)).",
         (BOUND, "bound = math.sqrt(2 / (fan_in + fan_out))"),
     ),
-    *variants(
+    *known(
         "one-fan",
         "Xavier's compromise uses both fans, fan_in + fan_out.",
         (BOUND, "bound = math.sqrt(6 / fan_in)"),
@@ -257,47 +251,47 @@ INITIALIZATION = [
         (BOUND, "bound = math.sqrt(3 / fan_in)"),
         (BOUND, "bound = math.sqrt(1 / fan_in)"),
     ),
-    *variants(
+    *known(
         "no-gain",
         "ReLU loses half of the signal: the gain of sqrt(2) makes up for it.",
         (STD, "std = math.sqrt(1 / fan)"),
     ),
-    *variants(
+    *known(
         "gain-twice",
         "A gain of sqrt(2) means a standard deviation of sqrt(2 / fan_in).",
         (STD, "std = 2 / math.sqrt(fan)"),
     ),
-    *variants(
+    *known(
         "both-fans",
         "Kaiming's scheme uses fan_in alone.",
         (STD, "std = math.sqrt(2 / (fan + weight[:, 0].numel()))"),
         (STD, "std = math.sqrt(4 / (fan + weight[:, 0].numel()))"),
     ),
-    *variants(
+    *known(
         "wrong-distribution",
         "Xavier is uniform here, Kaiming normal, as the names say.",
         (UNIFORM, "return weight.normal_(0, math.sqrt(2 / (fan_in + fan_out)))"),
         (NORMAL, "return weight.uniform_(-math.sqrt(3) * std, math.sqrt(3) * std)"),
     ),
-    *variants(
+    *known(
         "one-sided",
         "The distribution lies around 0: from -bound to bound.",
         (UNIFORM, "return weight.uniform_(0, bound)"),
     ),
-    *variants(
+    *known(
         "not-in-place",
         "Fill the tensor that was handed over: a name with an underscore at the end promises that.",
         (UNIFORM, "return torch.empty_like(weight).uniform_(-bound, bound)"),
         (NORMAL, "return torch.randn_like(weight) * std"),
     ),
-    *variants("returns-nothing", "Return the weight, too.", (UNIFORM, UNIFORM[7:]), (NORMAL, NORMAL[7:])),
-    *variants(
+    *known("returns-nothing", "Return the weight, too.", (UNIFORM, UNIFORM[7:]), (NORMAL, NORMAL[7:])),
+    *known(
         "graph-in-the-way",
         "A leaf that requires grad may not be changed in place while a graph is recorded: switch recording off.",
         ("with torch.no_grad():\n        " + UNIFORM, "with torch.enable_grad():\n        " + UNIFORM),
         ("with torch.no_grad():\n        " + NORMAL, "with torch.enable_grad():\n        " + NORMAL),
     ),
-    *variants(
+    *known(
         "ready-made",
         "Draw the numbers yourself: a function of torch.nn.init ran.",
         (UNIFORM, "return nn.init.xavier_uniform_(weight)"),

@@ -101,7 +101,9 @@ conv2d = Exercise(
             hidden=[
                 convolved("stride 3", (1, 3, 8, 9), (2, 3, 2, 3), seed=39, bias=True, stride=3),
                 convolved("padding 2", (2, 1, 4, 5), (3, 1, 3, 5), seed=42, padding=2),
-                convolved("stride 2, padding 1, last pixels left over", (2, 2, 8, 7), (2, 2, 3, 4), seed=45, bias=True, stride=2, padding=1),
+                convolved(
+                    "stride 2, padding 1, last pixels left over", (2, 2, 8, 7), (2, 2, 3, 4), seed=45, bias=True, stride=2, padding=1
+                ),
             ],
         ),
         Part(
@@ -162,9 +164,7 @@ def cnn_layers(in_channels=1, num_classes=10, image_size=28):
     """The layers of a CNN, as the probe words them."""
     sizes = [in_channels, 32, 64, 128]
     side = [image_size // 2**level for level in range(4)]
-    words = [
-        f"convolution 3x3, {sizes[level]} to {sizes[level + 1]} channels, maps of {side[level]}x{side[level]}" for level in range(3)
-    ]
+    words = [f"convolution 3x3, {sizes[level]} to {sizes[level + 1]} channels, maps of {side[level]}x{side[level]}" for level in range(3)]
     return [*words, f"dense, {128 * side[3] ** 2} to 256", f"dense, 256 to {num_classes}"]
 
 
@@ -267,7 +267,10 @@ residual_block = Exercise(
             "the same shape",
             probe="residual_outputs",
             public=[block("4 to 4 channels", (2, 4, 3, 4), 4, 1.0)],
-            hidden=[block("3 to 3 channels", (3, 3, 4, 5), 3, 2.0), block("5 to 5 channels, stride 1 given", (2, 5, 4, 3), 5, 3.0, stride=1)],
+            hidden=[
+                block("3 to 3 channels", (3, 3, 4, 5), 3, 2.0),
+                block("5 to 5 channels, stride 1 given", (2, 5, 4, 3), 5, 3.0, stride=1),
+            ],
             tolerance=1e-4,
         ),
         Part(

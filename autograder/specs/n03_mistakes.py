@@ -1,18 +1,6 @@
 """Notebook 3, convolutional networks: mistakes known by name, as edits of the reference answers; here those in functions on tensors."""
 
-from autograder.specs.spec import Misconception
-
-Edit = tuple[str, str]
-
-
-def known(id: str, says: str, *spellings: Edit | list[Edit]) -> list[Misconception]:
-    """One mistake in all its spellings: each is an edit (old, new), or a list of edits that belong together."""
-    found = []
-    for spelling in spellings:
-        (old, new), *also = [spelling] if isinstance(spelling, tuple) else spelling
-        found.append(Misconception(id, old=old, new=new, says=says, also=also))
-    return found
-
+from autograder.specs.spec import known
 
 # --- conv_output_size --------------------------------------------------------------------------------------------------------------
 
@@ -86,7 +74,9 @@ CONV2D = [
         (WINDOWS, "padded.unfold(2, kh, stride).unfold(3, kw, 1)"),
         (WINDOWS, "padded.unfold(2, kh, 1).unfold(3, kw, stride)"),
     ),
-    *known("stride-ignored", "The kernel moves by the stride, not always by one pixel.", (WINDOWS, "padded.unfold(2, kh, 1).unfold(3, kw, 1)")),
+    *known(
+        "stride-ignored", "The kernel moves by the stride, not always by one pixel.", (WINDOWS, "padded.unfold(2, kh, 1).unfold(3, kw, 1)")
+    ),
     *known(
         "padding-after",
         "Pad the image before convolving: zeros around the result are not the same.",
@@ -117,8 +107,14 @@ CONV2D = [
         (BIAS, "out = out + bias.reshape(1, 1, -1, 1)"),
         (BIAS, "out = out + bias.mean()"),
     ),
-    *known("bias-every-channel", "Add the bias once, not once for each input channel.", (BIAS, "out = out + x.shape[1] * bias.reshape(1, -1, 1, 1)")),
-    *known("kernel-axes-swapped", "A kernel's shape is (rows, columns): kh goes with H, kw with W.", ("kh, kw = weight", "kw, kh = weight")),
+    *known(
+        "bias-every-channel",
+        "Add the bias once, not once for each input channel.",
+        (BIAS, "out = out + x.shape[1] * bias.reshape(1, -1, 1, 1)"),
+    ),
+    *known(
+        "kernel-axes-swapped", "A kernel's shape is (rows, columns): kh goes with H, kw with W.", ("kh, kw = weight", "kw, kh = weight")
+    ),
     *known(
         "no-shape-error",
         "Raise ValueError where x and weight differ in channels; broadcasting would hide it.",
@@ -206,7 +202,9 @@ POOLING = [
         (MAXIMUM, "return windows.amax(dim=(-2, -1))[:, :, :-1, :-1]"),
         (MEAN, "return patches.mean(dim=(-2, -1))[:, :, :-1, :-1]"),
     ),
-    *known("sum-for-mean", "An average is the sum divided by the number of pixels in the window.", (MEAN, "return patches.sum(dim=(-2, -1))")),
+    *known(
+        "sum-for-mean", "An average is the sum divided by the number of pixels in the window.", (MEAN, "return patches.sum(dim=(-2, -1))")
+    ),
     *known(
         "over-channels",
         "Each channel is pooled by itself.",

@@ -1,19 +1,7 @@
 """Notebook 4, recurrent networks: mistakes known by name, as edits of the reference answers; here
 what they share, and the networks from scratch, the data and the classifier."""
 
-from autograder.specs.spec import Misconception
-
-Edit = tuple[str, str]
-
-
-def known(id: str, says: str, *spellings: Edit | list[Edit]) -> list[Misconception]:
-    """One mistake in all its spellings: each is an edit (old, new), or a list of edits that belong together."""
-    found = []
-    for spelling in spellings:
-        (old, new), *also = [spelling] if isinstance(spelling, tuple) else spelling
-        found.append(Misconception(id, old=old, new=new, says=says, also=also))
-    return found
-
+from autograder.specs.spec import known
 
 GRAPH = "The graph is cut between the inputs and the output: no detach, .data or .item() on the way."
 LOGITS = "Return raw logits: cross entropy applies the softmax itself."
@@ -65,9 +53,7 @@ RNN_STEP = [
         "W_xh belongs to the input and W_hh to the state.",
         (STEP, "torch.tanh(x_t @ W_hh + h_prev @ W_xh + b_h)"),
     ),
-    *known(
-        "graph-cut", GRAPH, (STEP, f"{STEP}.detach()"), (STEP, "torch.tanh(x_t @ W_xh + h_prev.detach() @ W_hh + b_h)")
-    ),
+    *known("graph-cut", GRAPH, (STEP, f"{STEP}.detach()"), (STEP, "torch.tanh(x_t @ W_xh + h_prev.detach() @ W_hh + b_h)")),
 ]
 
 

@@ -1,6 +1,7 @@
 """Notebook 4, recurrent networks: mistakes in gradients, clipping, lengths and the bidirectional network."""
 
-from autograder.specs.n04_mistakes import BATCH_FIRST, GRAPH, LOGITS, PLAIN_RNN, known
+from autograder.specs.n04_mistakes import BATCH_FIRST, GRAPH, LOGITS, PLAIN_RNN
+from autograder.specs.spec import known
 
 # --- gradient_flow -----------------------------------------------------------------------------------------------------------------
 
@@ -98,9 +99,7 @@ GLOBAL = "norm = torch.stack([grad.norm() for grad in grads]).norm()"
 CLIP = "    if norm > max_norm:\n        for grad in grads:\n            grad.mul_(max_norm / norm)\n"
 SCALE = "grad.mul_(max_norm / norm)"
 RETURN = "return norm.item()"
-PER_TENSOR = (
-    "    for grad in grads:\n        if grad.norm() > max_norm:\n            grad.mul_(max_norm / grad.norm())\n"
-)
+PER_TENSOR = "    for grad in grads:\n        if grad.norm() > max_norm:\n            grad.mul_(max_norm / grad.norm())\n"
 
 CLIP_GRADIENTS = [
     *known(

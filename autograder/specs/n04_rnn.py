@@ -26,10 +26,7 @@ def one_step(batch, features, hidden, seed, dtype=torch.float32):
         "W_hh": (hidden, hidden),
         "b_h": (hidden,),
     }
-    return {
-        name: numbers(*shape, seed=seed + 100 * k, dtype=dtype, scale=0.6)
-        for k, (name, shape) in enumerate(shapes.items())
-    }
+    return {name: numbers(*shape, seed=seed + 100 * k, dtype=dtype, scale=0.6) for k, (name, shape) in enumerate(shapes.items())}
 
 
 rnn_step = Exercise(
@@ -138,9 +135,7 @@ rnn_forward = Exercise(
 
 def data(label, n, steps, features, seed, other_seed):
     arguments = {"n_samples": n, "seq_length": steps, "n_features": features}
-    return Case(
-        label, {"arguments": arguments, "seed": seed, "other_seed": other_seed}, {"shape": [n, steps, features]}
-    )
+    return Case(label, {"arguments": arguments, "seed": seed, "other_seed": other_seed}, {"shape": [n, steps, features]})
 
 
 sequence_data = Exercise(
@@ -435,9 +430,7 @@ bidirectional_rnn = Exercise(
             share=0.5,
             public=[
                 Case("default arguments", options(2, 5)),
-                Case(
-                    "four classes, one layer", options(3, 4, input_size=2, hidden_size=6, num_layers=1, num_classes=4)
-                ),
+                Case("four classes, one layer", options(3, 4, input_size=2, hidden_size=6, num_layers=1, num_classes=4)),
             ],
             hidden=[
                 Case("default arguments, one longer sequence", options(1, 7)),

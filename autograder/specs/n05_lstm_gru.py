@@ -55,9 +55,7 @@ def cell_parts(step_probe, steps_probe, **more):
     ]
 
 
-lstm_cell = Exercise(
-    "lstm_cell", points=3, parts=cell_parts("lstm_step", "lstm_steps"), misconceptions=n05_mistakes.LSTM_CELL
-)
+lstm_cell = Exercise("lstm_cell", points=3, parts=cell_parts("lstm_step", "lstm_steps"), misconceptions=n05_mistakes.LSTM_CELL)
 gru_cell = Exercise(
     "gru_cell",
     points=2,
@@ -149,12 +147,8 @@ def classifier_parts(name):
     ]
 
 
-lstm_classifier = Exercise(
-    "lstm_classifier", points=1, parts=classifier_parts("LSTM"), misconceptions=n05_mistakes.LSTM_CLASSIFIER
-)
-gru_classifier = Exercise(
-    "gru_classifier", points=1, parts=classifier_parts("GRU"), misconceptions=n05_mistakes.GRU_CLASSIFIER
-)
+lstm_classifier = Exercise("lstm_classifier", points=1, parts=classifier_parts("LSTM"), misconceptions=n05_mistakes.LSTM_CLASSIFIER)
+gru_classifier = Exercise("gru_classifier", points=1, parts=classifier_parts("GRU"), misconceptions=n05_mistakes.GRU_CLASSIFIER)
 
 # --- sliding_windows ---------------------------------------------------------------------------------------------------------------
 
@@ -234,15 +228,9 @@ forecaster = Exercise(
             "30 % better than persistence",
             probe="forecast",
             share=2,
-            public=[
-                forecast_case(
-                    "the last 400 values of the course's series, LSTM", "lstm", two_sines(), two_sines(), 4, seed=0
-                )
-            ],
+            public=[forecast_case("the last 400 values of the course's series, LSTM", "lstm", two_sines(), two_sines(), 4, seed=0)],
             hidden=[
-                forecast_case(
-                    "values after the series, LSTM", "lstm", two_sines(), two_sines(7000, seed=71), 31, seed=1
-                ),
+                forecast_case("values after the series, LSTM", "lstm", two_sines(), two_sines(7000, seed=71), 31, seed=1),
                 forecast_case("other noise, GRU", "gru", two_sines(seed=72), two_sines(7000, seed=73), 31, seed=2),
             ],
         ),
@@ -288,9 +276,7 @@ vocabulary = Exercise(
             "encode",
             probe="encoded",
             public=[
-                Case(
-                    "max_len 6", {"texts": ["A good, GOOD film", "the zebra isn't bad"], "vocab": KNOWN, "max_len": 6}
-                ),
+                Case("max_len 6", {"texts": ["A good, GOOD film", "the zebra isn't bad"], "vocab": KNOWN, "max_len": 6}),
                 Case(
                     "a long text, and one without words",
                     {"texts": ["the film the film a film", "?!"], "vocab": KNOWN, "max_len": 4},

@@ -1,18 +1,6 @@
 """Notebook 5, LSTM and GRU: mistakes known by name, as edits of the reference answers; here the cells, the counts and the classifiers."""
 
-from autograder.specs.spec import Misconception
-
-Edit = tuple[str, str]
-
-
-def known(id: str, says: str, *spellings: Edit | list[Edit]) -> list[Misconception]:
-    """One mistake in all its spellings: each is an edit (old, new), or a list of edits that belong together."""
-    found = []
-    for spelling in spellings:
-        (old, new), *also = [spelling] if isinstance(spelling, tuple) else spelling
-        found.append(Misconception(id, old=old, new=new, says=says, also=also))
-    return found
-
+from autograder.specs.spec import Edit, known
 
 # --- lstm_cell --------------------------------------------------------------------------------------------------------------------
 
@@ -250,9 +238,7 @@ CALL = "outputs, _ = self.lstm(x)"
 BATCH_FIRST = "The input is (B, T, features): without batch_first=True, samples and time steps change places."
 LAST_STEP = "Classify from the last step, when the whole sequence has been read."
 BETWEEN_LAYERS = "Hand dropout to the recurrent layer: it acts between its layers, in training."
-ONE_LAYER = (
-    "With one layer there is nothing between layers: set the recurrent layer's dropout to 0 then, or PyTorch warns."
-)
+ONE_LAYER = "With one layer there is nothing between layers: set the recurrent layer's dropout to 0 then, or PyTorch warns."
 RAW = "Return raw logits: cross entropy applies the softmax itself."
 
 LSTM_CLASSIFIER = [

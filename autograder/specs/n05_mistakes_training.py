@@ -1,6 +1,6 @@
 """Notebook 5, LSTM and GRU: mistakes known by name; here the forecaster, the sentences and the study of length."""
 
-from autograder.specs.n05_mistakes import known
+from autograder.specs.spec import known
 
 # --- forecaster -------------------------------------------------------------------------------------------------------------------
 

@@ -1,18 +1,6 @@
 """Notebook 6, attention: mistakes known by name, as edits of the reference answers; here what they share, seq2seq and the plot."""
 
-from autograder.specs.spec import Misconception
-
-Edit = tuple[str, str]
-
-
-def known(id: str, says: str, *spellings: Edit | list[Edit]) -> list[Misconception]:
-    """One mistake in all its spellings: each is an edit (old, new), or a list of edits that belong together."""
-    found = []
-    for spelling in spellings:
-        (old, new), *also = [spelling] if isinstance(spelling, tuple) else spelling
-        found.append(Misconception(id, old=old, new=new, says=says, also=also))
-    return found
-
+from autograder.specs.spec import Edit, known
 
 # What several exercises share.
 EMPTY = "A row with nothing to attend to gets zero weights: a softmax over it gives NaN, or spreads weight over forbidden places."

@@ -10,10 +10,9 @@ from autograder.specs.n06_mistakes import (
     ORDER,
     OVER_KEYS,
     OWN_PROJECTIONS,
-    Edit,
-    known,
 )
 from autograder.specs.n06_mistakes_scores import RESULT
+from autograder.specs.spec import Edit, known
 
 # --- self_attention ---------------------------------------------------------------------------------------------------------------
 

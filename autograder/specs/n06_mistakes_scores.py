@@ -1,6 +1,7 @@
 """Notebook 6, attention: mistakes in additive attention, scaled dot-product attention and masks."""
 
-from autograder.specs.n06_mistakes import AFTER, EMPTY, GRAPH, IGNORED, INVERTED, ORDER, OVER_KEYS, ZEROED, known
+from autograder.specs.n06_mistakes import AFTER, EMPTY, GRAPH, IGNORED, INVERTED, ORDER, OVER_KEYS, ZEROED
+from autograder.specs.spec import known
 
 # --- additive_attention -----------------------------------------------------------------------------------------------------------
 

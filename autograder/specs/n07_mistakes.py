@@ -1,6 +1,7 @@
 """Notebook 7, transformers: mistakes known by name, as edits of the reference answers."""
 
-from autograder.specs.n06_mistakes import ORDER, known
+from autograder.specs.n06_mistakes import ORDER
+from autograder.specs.spec import known
 
 # What several exercises share.
 MASK_SENSE = "nn.MultiheadAttention's masks say True for what to ignore, the opposite of notebook 6: this one is the wrong way round."

@@ -1,7 +1,8 @@
 """Notebook 7, transformers: mistakes in the models that are built from the blocks, in decoding and in training."""
 
-from autograder.specs.n06_mistakes import LOGITS, known
+from autograder.specs.n06_mistakes import LOGITS
 from autograder.specs.n07_mistakes import DROPOUT_ALWAYS, NO_POSITIONS, PLAIN_LIST
+from autograder.specs.spec import known
 
 # --- transformer_classifier --------------------------------------------------------------------------------------------------------
 

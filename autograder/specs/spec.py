@@ -55,6 +55,18 @@ class Misconception:
         return source
 
 
+Edit = tuple[str, str]  # (old, new)
+
+
+def known(id: str, says: str, *spellings: Edit | list[Edit]) -> list[Misconception]:
+    """One mistake in all its spellings: each is an edit (old, new), or a list of edits that belong together."""
+    found = []
+    for spelling in spellings:
+        (old, new), *also = [spelling] if isinstance(spelling, tuple) else spelling
+        found.append(Misconception(id, old=old, new=new, says=says, also=also))
+    return found
+
+
 @dataclass(frozen=True)
 class Exercise:
     """An exercise; `seconds` of CPU time for each case."""
@@ -72,14 +84,15 @@ class Exercise:
         if self.kind != "written" and not (self.parts and all(part.public and part.hidden for part in self.parts)):
             raise ValueError(f'exercise "{self.id}": every part needs public and hidden cases')
         for part in self.parts:
-            shared = [case.label for case in part.hidden if any(same_inputs(case, other) for other in part.public)]
+            public = {handed_over(case) for case in part.public}
+            shared = [case.label for case in part.hidden if handed_over(case) in public]
             if shared and self.kind != "quiz":
                 raise ValueError(f'exercise "{self.id}", part "{part.name}": the hidden case "{shared[0]}" has the inputs of a public one')
 
 
-def same_inputs(case: Case, other: Case) -> bool:
-    """Whether two cases hand the same inputs to the probe."""
-    return encode([case.inputs, case.secret]) == encode([other.inputs, other.secret])
+def handed_over(case: Case) -> bytes:
+    """What a case hands to the probe and its judge, as bytes that are equal for equal cases."""
+    return encode([case.inputs, case.secret])
 
 
 def quiz(id: str, points: float, variable: str, questions: dict[str, tuple[str, str, str]]) -> Exercise:

@@ -134,7 +134,7 @@ def _untouched(part: PartVerdict) -> bool:
 
 def _cases_to_show(verdict: Verdict, part: PartVerdict) -> list[CaseVerdict]:
     """The failed public cases, two at most; a hidden one never, so that its inputs stay hidden."""
-    if verdict.status in ("unanswered",):
+    if verdict.status == "unanswered":
         return []
     return [case for case in part.cases if not case.passed and not case.hidden][:2]
 
