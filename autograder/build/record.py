@@ -12,7 +12,7 @@ from dlcourse.checks.compare import difference
 from dlcourse.checks.isolation import clean_state
 from dlcourse.checks.key import KeyMissing, read_key
 from dlcourse.checks.probe import find_probe, observe_case
-from dlcourse.checks.verdict import facts, wrong_fields
+from dlcourse.checks.verdict import UNUSABLE, facts, wrong_fields
 from dlcourse.checks.wire import encode
 
 ENGINE = ("compare", "isolation", "observe", "probe", "quiz", "watch", "wire")
@@ -163,7 +163,10 @@ def _observe(master: Master, exercise: Exercise, probe_name: str, case: Case, na
     """The facts of a case, or the sentence that says why there are none."""
     probe = find_probe(master.slug, probe_name)
     outcome = observe_case(probe, namespace, case.inputs, exercise.seconds)
-    return facts(probe, outcome, case.secret) if "observed" in outcome else repr(outcome)
+    if "observed" not in outcome:
+        return repr(outcome)
+    fields = facts(probe, outcome, case.secret)
+    return str(fields[UNUSABLE]) if UNUSABLE in fields else fields
 
 
 def _add_wrong(master: Master, exercise: Exercise, parts: list[dict], variant: int, namespace: dict) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from dlcourse.checks.compare import difference, show
 from dlcourse.checks.probe import find_probe
 
+UNUSABLE = "observation"  # the one field of an observation that is no dict, or that the judge cannot read
 LIKENESS = 0.5  # how alike the wrong fields of an answer and of a known mistake must be to name the mistake
 
 
@@ -71,7 +72,7 @@ def facts(probe, outcome: dict, secret: dict) -> dict:
         return {kind: f"{value['type']}: {value['message']}" if kind == "error" else value}
     observed = outcome["observed"]
     if not isinstance(observed, dict):
-        return {"observation": observed}
+        return {UNUSABLE: observed}
     if probe.judge is None:
         return observed
     try:
@@ -79,13 +80,13 @@ def facts(probe, outcome: dict, secret: dict) -> dict:
     except (
         Exception
     ) as error:  # the observation is the student's: whatever shape it has, it is a wrong answer, and says so
-        return {"observation": f"not of the form asked for ({type(error).__name__}: {error})"}
+        return {UNUSABLE: f"not of the form asked for ({type(error).__name__}: {error})"}
 
 
 def wrong_fields(observed: dict, expected: dict, tolerance) -> dict[str, str]:
     """The fields that do not agree, each with a sentence; an answer that was stopped has the one field that says how."""
     if not any(name in expected for name in observed):
-        return {name: show(value) for name, value in observed.items()} or {"observation": "is empty"}
+        return {name: show(value) for name, value in observed.items()} or {UNUSABLE: "is empty"}
     found = {}
     for name in [*expected, *(name for name in observed if name not in expected)]:
         if name not in observed:

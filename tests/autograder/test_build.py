@@ -1,6 +1,7 @@
 """The build: same bytes twice, nothing stale, and nothing of a solution in what students get."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -12,6 +13,7 @@ from autograder.build.record import key_paths, record_notebook
 from autograder.build.write import load, stale_files
 from autograder.paths import NOTEBOOKS, ROOT, UserError, written_slugs
 from dlcourse.checks.key import read_key
+from dlcourse.checks.probe import _PROBES, find_probe
 from dlcourse.checks.wire import decode, encode
 
 SLUGS = written_slugs()
@@ -200,3 +202,14 @@ def test_lock_project_and_environment_agree():
         assert all(requirement.specifier.contains(version) for version in versions), requirement
     environment = (ROOT / "environment.yml").read_text()
     assert "-r requirements.lock" in environment
+
+
+def test_a_judge_that_fails_on_the_reference_fails_the_build(monkeypatch):
+    """Its complaint must not become what every answer is expected to give."""
+    master, exercises = load("01_fundamentals")
+    dropout = next(exercise for exercise in exercises if exercise.id == "dropout")
+    find_probe("01_fundamentals", dropout.parts[0].probe)
+    broken = {name: replace(probe, judge=lambda observation, **secret: 1 / 0) for name, probe in _PROBES.items()}
+    monkeypatch.setattr("dlcourse.checks.probe._PROBES", broken)
+    with pytest.raises(UserError, match="the reference answer fails: not of the form asked for"):
+        record_notebook(master, exercises, force=True)
