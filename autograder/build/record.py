@@ -1,6 +1,7 @@
 """Recording answer keys: what the reference gives in every case, and what each known mistake gives instead."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from dlcourse.checks.verdict import UNUSABLE, facts, wrong_fields
 from dlcourse.checks.wire import encode
 
 ENGINE = ("compare", "isolation", "observe", "probe", "quiz", "watch", "wire")
+CHECKS = ROOT / "dlcourse" / "checks"
 DRIFT = 1e-4  # recorded numbers may differ by this much between machines without making a key stale
 
 
@@ -36,10 +38,19 @@ def fingerprint(master: Master, exercise: Exercise) -> str:
             parts.append(cell.source)
         if cell.exercise == exercise.id:
             break
-    checks = ROOT / "dlcourse" / "checks"
-    for path in [checks / "probes" / f"n{master.slug}.py", *(checks / f"{name}.py" for name in ENGINE)]:
+    for path in [*probe_files(master.slug), *(CHECKS / f"{name}.py" for name in ENGINE)]:
         parts.append(path.read_text())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def probe_files(slug: str) -> list[Path]:
+    """The file with a notebook's probes, and those of other probes that it imports from."""
+    files = [CHECKS / "probes" / f"n{slug}.py"]
+    for path in files:  # grows while it is read
+        for name in re.findall(r"^from dlcourse\.checks\.probes\.(\w+) import", path.read_text(), re.MULTILINE):
+            if (imported := CHECKS / "probes" / f"{name}.py") not in files:
+                files.append(imported)
+    return files
 
 
 def exercise_text(exercise: Exercise) -> str:

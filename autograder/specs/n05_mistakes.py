@@ -165,7 +165,7 @@ GRU_CELL = [
     *known(
         "returns-two",
         "Return the new h alone, not a pair.",
-        (MIX, "h = (1 - z) * h + z * candidate\n        return h, h"),
+        (MIX, "new = (1 - z) * h + z * candidate\n        return new, new"),
     ),
     *known(
         "graph-cut",

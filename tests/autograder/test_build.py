@@ -18,6 +18,7 @@ from dlcourse.checks.wire import decode, encode
 
 SLUGS = written_slugs()
 SHORT = 24  # lines up to this length (`return x`, `self.p = p`) may stand anywhere by chance
+PASSAGE = 3  # so many longer lines in a row are no idiom any more, but an answer
 
 
 @pytest.mark.parametrize("slug", SLUGS)
@@ -95,13 +96,12 @@ def student_texts() -> dict[str, str]:
 
 @pytest.mark.parametrize("slug", SLUGS)
 def test_no_solution_reaches_students(slug):
+    """In its own notebook and in dlcourse no line of an answer may stand; other notebooks may use the same idioms, but show no passage."""
     master, exercises = load(slug)
-    given = {
-        line.strip()
-        for name, text in student_texts().items()
-        if "checks/probes" not in name
-        for line in text.splitlines()
-    }
+    texts = {name: text for name, text in student_texts().items() if "checks/probes" not in name}
+    others = {name for name in texts if name.endswith(".ipynb") and not name.startswith(slug)}
+    given = {line.strip() for name in texts.keys() - others for line in texts[name].splitlines()}
+    elsewhere = [[line.strip() for line in texts[name].splitlines() if len(line.strip()) > SHORT] for name in others]
     open_cells = [cell for cell in master.cells if cell.kind == "code" or not (cell.exercise or cell.rubric)]
     shown = {
         line.strip()
@@ -116,6 +116,16 @@ def test_no_solution_reaches_students(slug):
             secret = [line for line in solution_lines(answer) if line not in shown]
         for line in secret:
             assert len(line.strip()) <= SHORT or line.strip() not in given, f"{exercise.id}: {line!r}"
+        for lines in elsewhere:
+            assert not shared_passage(secret, lines), f"{exercise.id}: {shared_passage(secret, lines)}"
+
+
+def shared_passage(secret: list[str], lines: list[str]) -> list[str]:
+    """Successive longer lines, PASSAGE of them, that stand in both; empty if there are none."""
+    secret = [line for line in secret if len(line) > SHORT]
+    passages = {tuple(lines[start : start + PASSAGE]) for start in range(len(lines) - PASSAGE + 1)}
+    windows = (tuple(secret[start : start + PASSAGE]) for start in range(len(secret) - PASSAGE + 1))
+    return next((list(window) for window in windows if window in passages), [])
 
 
 @pytest.mark.parametrize("slug", SLUGS)
