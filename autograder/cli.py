@@ -128,6 +128,9 @@ def grade(
     submissions: Annotated[Path, typer.Argument(help="Folder with <student>/<notebook>/<notebook>.ipynb.")],
     out: Annotated[Path, typer.Option(help="Folder for grades.csv, feedback/ and report.html.")],
     workers: Annotated[int, typer.Option(min=1, help="Sandboxes at a time.")] = os.cpu_count() or 1,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://10.0.0.1:8786: grade on its workers.")
+    ] = None,
     unsafe: Annotated[bool, typer.Option(help="Without a sandbox: only for code that you trust.")] = False,
 ):
     """Grade a class. May be stopped at any moment: the same command goes on where it was."""
@@ -142,7 +145,7 @@ def grade(
             if not console.is_terminal:
                 console.print(f"{done}/{total} {submission.student} {submission.slug}{' (kept)' if kept else ''}")
 
-        rows = grade_class(submissions, out, workers, unsafe, progress)
+        rows = grade_class(submissions, out, workers, unsafe, progress, scheduler)
     slugs = sorted({row["notebook"] for row in rows})
     table = Table("student", *slugs, "to look at", title="Points earned so far")
     for student in class_table(rows):

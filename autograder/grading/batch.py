@@ -1,45 +1,30 @@
-"""Grading a class: find the submissions, grade them on all cores, keep each result as soon as it is there, write the tables.
+"""Grading a class: find the submissions, have them graded, keep each result as soon as it is there, write the tables.
 
-OUT/results/<student>/<slug>.json    what grading one submission gave; a second run takes it as it is while nothing has changed
+OUT/results/<student>/<slug>.json    what grading one submission gave; kept while neither the files nor the keys have changed
 OUT/grades.csv                       one row for every exercise of every submitted notebook
+OUT/gradebook.db, OUT/autograded/    for nbgrader, see `gradebook`
 OUT/feedback/<student>/<slug>.html   for the student
 OUT/report.html                      for the instructor
 """
 
 import csv
-import hashlib
 import io
 import json
-import os
-import threading
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
-
-from autograder.build.record import key_paths
-from autograder.build.write import load, stale_files
+from autograder.grading.assignment import Assignment, load_assignment
+from autograder.grading.cluster import connect, entry, grade_all
+from autograder.grading.gradebook import Mark, update_gradebook, write_autograded, write_course
+from autograder.grading.notebook import Unreadable, digest, read_cells, read_submission
 from autograder.grading.report import class_page, student_page
-from autograder.grading.sandbox import Sandbox, SandboxDied, bubblewrap
-from autograder.grading.submission import ExerciseResult, grade_submission
-from autograder.paths import NOTEBOOKS, SLUGS, UserError, written_slugs
-from dlcourse.checks.feedback import verdict_html
-from dlcourse.checks.key import read_key
+from autograder.grading.results import read_result, result_path, sole_run, write_whole
+from autograder.grading.submission import everywhere
+from autograder.paths import SLUGS, UserError, written_slugs
 
 COLUMNS = ("student", "notebook", "exercise", "points", "max_points", "status", "hint")
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """What grading a notebook needs: full keys, points of what is graded by hand, demonstration cells, and a hash of all that."""
-
-    slug: str
-    order: list[str]
-    keys: list[dict]
-    written: dict[str, float]
-    demos: set[str]
-    version: str
+SHOWN = 20_000  # characters of an answer on a page
 
 
 @dataclass(frozen=True)
@@ -68,149 +53,132 @@ def find_submissions(folder: Path) -> list[Submission]:
     return [Submission(path.parent.parent.name, path.stem, path) for path in paths]
 
 
-def load_assignment(slug: str) -> Assignment:
-    """Everything that grading a notebook needs.
-
-    Raises:
-        UserError: a key is missing, or older than the sources.
-    """
-    if stale := stale_files(slug):
-        raise UserError(f"{slug}: missing or out of date: {', '.join(stale)}; run `make build` first")
-    _, exercises = load(slug)
-    paths = [key_paths(slug, exercise.id)[0] for exercise in exercises if exercise.kind != "written"]
-    written = {exercise.id: exercise.points for exercise in exercises if exercise.kind == "written"}
-    notebook = nbformat.read(NOTEBOOKS / f"{slug}.ipynb", as_version=4)
-    demos = {cell.id for cell in notebook.cells if "demo" in cell.metadata.get("tags", [])}
-    version = hashlib.sha256(
-        b"".join(path.read_bytes() for path in paths) + repr((written, sorted(demos))).encode()
-    ).hexdigest()
-    return Assignment(
-        slug, [exercise.id for exercise in exercises], [read_key(path) for path in paths], written, demos, version
-    )
-
-
-def grade_class(folder: Path, out: Path, workers: int, unsafe: bool = False, progress=None) -> list[dict]:
-    """Grade all submissions in a folder; those whose result is already in `out`, made from the same file and keys, are not run again.
+def grade_class(
+    folder: Path, out: Path, workers: int = 1, unsafe: bool = False, progress=None, scheduler: str | None = None
+) -> list[dict]:
+    """Grade all submissions in a folder; exercises whose result is already in `out`, made from the same files and key, are not run again.
 
     Args:
         folder: see `find_submissions`.
         out: where results go.
-        workers: sandboxes at a time.
+        workers: sandboxes at a time, on this machine.
         unsafe: without bubblewrap.
         progress: called with (done, all, submission, was it kept) after each.
+        scheduler: address of a Dask scheduler whose workers are to be used instead.
 
     Returns:
         the rows of grades.csv.
 
     Raises:
-        UserError: see `find_submissions`, `load_assignment`, `bubblewrap`; or `out` cannot be written.
+        UserError: see `find_submissions`, `load_assignment`, `sole_run`, `connect`, `update_gradebook`; or `out` cannot be written.
     """
     submissions = find_submissions(folder)
     assignments = {slug: load_assignment(slug) for slug in sorted({submission.slug for submission in submissions})}
-    if not unsafe:
-        bubblewrap()
-    local = threading.local()
-    sandboxes: list[Sandbox] = []
-
-    def one(submission: Submission) -> bool:
-        """Grade one submission, unless that has been done; whether it was kept from an earlier run."""
-        assignment = assignments[submission.slug]
-        path = result_path(out, submission)
-        made_from = _made_from(submission, assignment)
-        if made_from and _kept(path, made_from):
-            return True
-        results = _grade_surely(submission, assignment, lambda fresh: _sandbox(local, sandboxes, unsafe, fresh))
-        write_whole(path, json.dumps(_record(submission, assignment, results, made_from), indent=1))
-        return False
-
-    try:
-        with ThreadPoolExecutor(workers) as pool:
-            futures = {pool.submit(one, submission): submission for submission in submissions}
-            try:
-                for done, future in enumerate(as_completed(futures), 1):
-                    kept = future.result()
-                    if progress:
-                        progress(done, len(submissions), futures[future], kept)
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
-    except OSError as error:
-        raise UserError(f"cannot write results to {out}: {error.strerror}; what was graded before is kept") from None
-    finally:
-        for sandbox in sandboxes:
-            sandbox.close()
-    return write_tables(out, submissions, assignments)
-
-
-def _sandbox(local: threading.local, sandboxes: list[Sandbox], unsafe: bool, fresh: bool) -> Sandbox:
-    """This thread's sandbox; a new one at first, or if the old one died."""
-    if fresh or not hasattr(local, "sandbox"):
-        local.sandbox = Sandbox(unsafe)
-        sandboxes.append(local.sandbox)
-    return local.sandbox
-
-
-def _grade_surely(submission: Submission, assignment: Assignment, sandbox) -> list[ExerciseResult]:
-    """Grade; if the sandbox as a whole dies, once more in a new one, then give up on this submission alone."""
-    for attempt in range(2):
+    with sole_run(out):
         try:
-            results = grade_submission(
-                sandbox(attempt > 0), submission.path, assignment.keys, assignment.written, assignment.demos
-            )
-            return sorted(results, key=lambda result: assignment.order.index(result.exercise))
-        except SandboxDied as error:
-            reason = f"the submission ended the process that ran it, twice: {error}"
-    sandbox(True)
-    points = {key["id"]: key["points"] for key in assignment.keys} | assignment.written
-    return [ExerciseResult(name, 0.0, points[name], "flagged", message=reason) for name in assignment.order]
+            done = 0
+            tasks = []
+            for submission in submissions:
+                if _to_do(out, submission, assignments[submission.slug]):
+                    tasks.append(submission)
+                else:
+                    done += 1
+                    if progress:
+                        progress(done, len(submissions), submission, True)
+            for submission in _grade(tasks, out, assignments, workers, unsafe, scheduler):
+                done += 1
+                if progress:
+                    progress(done, len(submissions), submission, False)
+            return write_tables(out, submissions, assignments)
+        except OSError as error:
+            raise UserError(f"cannot write to {out}: {error.strerror}; what was graded before is kept in {out / 'results'}") from None
 
 
-def result_path(out: Path, submission: Submission) -> Path:
-    """Where the result of a submission is kept."""
-    return out / "results" / submission.student / f"{submission.slug}.json"
-
-
-def _made_from(submission: Submission, assignment: Assignment) -> dict | None:
+def _to_do(out: Path, submission: Submission, assignment: Assignment) -> set[str]:
+    """The exercises of a submission that have no result yet from these files and these keys."""
+    kept = read_result(result_path(out, submission.student, submission.slug))
     try:
-        return {"submission": hashlib.sha256(submission.path.read_bytes()).hexdigest(), "key": assignment.version}
-    except OSError:
-        return None
+        now = digest(read_submission(submission.path, assignment.files))
+    except Unreadable as error:
+        now = str(error)
+    if kept is None or kept["submission"] != now:
+        return set(assignment.order)
+    versions = {entry["exercise"]: entry["key"] for entry in kept["exercises"]}
+    return {name for name, version in assignment.versions.items() if versions.get(name) != version}
 
 
-def _kept(path: Path, made_from: dict) -> bool:
-    try:
-        return json.loads(path.read_text())["made_from"] == made_from
-    except (OSError, ValueError, KeyError):
-        return False
+def _grade(
+    submissions: list[Submission], out: Path, assignments: dict[str, Assignment], count: int, unsafe: bool, scheduler: str | None
+) -> Iterator[Submission]:
+    """Grade and keep; yields each submission once its result is on disk."""
+    unreadable: list[Submission] = []
+
+    def tasks():
+        for submission in submissions:
+            assignment = assignments[submission.slug]
+            try:
+                contents = read_submission(submission.path, assignment.files)
+            except Unreadable as error:
+                _keep_unreadable(out, submission, assignment, str(error))
+                unreadable.append(submission)
+                continue
+            label = (submission, contents["notebook"], digest(contents))
+            yield label, submission.slug, contents, _to_do(out, submission, assignment)
+
+    if not submissions:
+        return
+    with connect(count, unsafe, scheduler) as client:
+        for (submission, notebook, made_from), entries, seconds in grade_all(client, tasks(), assignments):
+            _keep(out, submission, assignments[submission.slug], notebook, made_from, entries, seconds)
+            yield submission
+    yield from unreadable
 
 
-def _record(
-    submission: Submission, assignment: Assignment, results: list[ExerciseResult], made_from: dict | None
-) -> dict:
-    return {
-        "student": submission.student, "notebook": submission.slug, "made_from": made_from,
-        "exercises": [
-            {"exercise": result.exercise, "points": float(result.points), "max_points": float(result.max_points), "status": result.status,
-             "hint": result.hint, "message": result.message, "html": verdict_html(result.verdict) if result.verdict else ""}
-            for result in results
-        ],
+def _keep_unreadable(out: Path, submission: Submission, assignment: Assignment, reason: str) -> None:
+    results = everywhere(assignment.keys, assignment.written, "error", reason)
+    _keep(out, submission, assignment, b"", reason, [entry(result, assignment) for result in results], 0.0)
+
+
+def _keep(
+    out: Path, submission: Submission, assignment: Assignment, notebook: bytes, made_from: str, entries: list[dict], seconds: float
+) -> None:
+    """Write the result of a submission; exercises that were not run again stay as they were."""
+    path = result_path(out, submission.student, submission.slug)
+    before = read_result(path)
+    changed = before is not None and before["submission"] != made_from
+    by_name = {entry["exercise"]: entry for entry in (before["exercises"] if before and not changed else [])}
+    answers = _answers(notebook, assignment)
+    for result in entries:
+        by_name[result["exercise"]] = {**result, "answer": answers.get(result["exercise"], "")}
+    record = {
+        "student": submission.student, "notebook": submission.slug, "submission": made_from, "seconds": round(seconds, 3),
+        "look_again": changed or bool(before and before.get("look_again")),
+        "exercises": [by_name[name] for name in assignment.order],
     }  # fmt: skip
+    write_autograded(out, submission.student, submission.slug, notebook, record["exercises"], assignment.demos)
+    write_whole(path, json.dumps(record, indent=1))
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there as a whole or not at all, wherever the machine stops."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+def _answers(notebook: bytes, assignment: Assignment) -> dict[str, str]:
+    """The source of the last cell of each exercise."""
     try:
-        draft.write_text(text)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+        return {cell.name: cell.source[:SHOWN] for cell in read_cells(notebook, assignment.demos) if cell.name in assignment.versions}
+    except Unreadable:
+        return {}
 
 
 def write_tables(out: Path, submissions: list[Submission], assignments: dict[str, Assignment]) -> list[dict]:
-    """Write grades.csv, the students' pages and the report from the results that are there; the rows of grades.csv."""
-    records = [json.loads(result_path(out, submission).read_text()) for submission in submissions]
+    """Write gradebook, grades.csv, the students' pages and the report from the results that are there; the rows of grades.csv."""
+    records = [json.loads(result_path(out, submission.student, submission.slug).read_text()) for submission in submissions]
+    write_course(out, list(assignments))
+    marks = update_gradebook(out, records)
+    for record in records:
+        if record["look_again"]:  # the gradebook asks for it now
+            record["look_again"] = False
+            write_whole(result_path(out, record["student"], record["notebook"]), json.dumps(record, indent=1))
+        record["exercises"] = [
+            _marked(entry, marks.get((record["student"], record["notebook"], entry["exercise"]))) for entry in record["exercises"]
+        ]
     rows = [
         {"student": record["student"], "notebook": record["notebook"], **{name: entry[name] for name in COLUMNS[2:]}}
         for record in records
@@ -220,19 +188,28 @@ def write_tables(out: Path, submissions: list[Submission], assignments: dict[str
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    try:
-        write_whole(out / "grades.csv", text.getvalue())
-        for record in records:
-            write_whole(out / "feedback" / record["student"] / f"{record['notebook']}.html", student_page(record))
-        says = {
-            (slug, entry["id"]): entry["says"]
-            for slug, item in assignments.items()
-            for key in item.keys
-            for entry in key["misconceptions"]
-        }
-        write_whole(out / "report.html", class_page(rows, says))
-    except OSError as error:
-        raise UserError(
-            f"cannot write to {out}: {error.strerror}; the results of each submission are kept in {out / 'results'}"
-        ) from None
+    write_whole(out / "grades.csv", text.getvalue())
+    for record in records:
+        write_whole(out / "feedback" / record["student"] / f"{record['notebook']}.html", student_page(record))
+    says = {
+        (slug, misconception["id"]): misconception["says"]
+        for slug, assignment in assignments.items()
+        for key in assignment.keys
+        for misconception in key["misconceptions"]
+    }
+    write_whole(out / "report.html", class_page(records, says))
     return rows
+
+
+def _marked(result: dict, mark: Mark | None) -> dict:
+    """A result with what a person gave for it."""
+    if mark is None:
+        return {**result, "comment": ""}
+    result = {**result, "comment": mark.comment}
+    if mark.points is None and not mark.extra:
+        return result
+    points = (result["points"] if mark.points is None else mark.points) + mark.extra
+    status = "passed" if points >= result["max_points"] else "partial" if points > 0 else "failed"
+    if mark.points is None or mark.pending:
+        status = result["status"]
+    return {**result, "points": points, "status": status, "message": "" if mark.points is not None else result["message"]}

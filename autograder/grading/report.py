@@ -1,74 +1,52 @@
 """Pages made from results: one for each student's notebook, one for the class. No network is needed to read them."""
 
+import statistics
 from collections import Counter, defaultdict
+from pathlib import Path
 
-from jinja2 import Environment
+import numpy as np
+from jinja2 import Environment, FileSystemLoader
 
-STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 64em; margin: 2em auto; padding: 0 1em; }
-table { border-collapse: collapse; width: 100%; margin: 1em 0; }
-th, td { text-align: left; padding: .3em .6em; border-bottom: 1px solid #8886; vertical-align: top; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
-.wide { overflow-x: auto; }
-.bar { display: inline-block; height: .8em; background: #0072b2; vertical-align: baseline; }
-"""
-PAGES = Environment(autoescape=True)
-STUDENT = PAGES.from_string("""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{{ record.notebook }}</title><style>{{ style }}</style></head><body>
-<h1>{{ record.notebook }}</h1>
-<p>{{ record.student }}: {{ "%g" | format(points) }} of {{ "%g" | format(maximum) }} points{{ by_hand }}.</p>
-{% for entry in record.exercises %}<h2>{{ entry.exercise }}</h2>
-{% if entry.html %}{{ entry.html | safe }}{% else %}<p>{{ entry.status }}{{ ": " + entry.message if entry.message else "" }}</p>{% endif %}
-{% endfor %}</body></html>
-""")
-CLASS = PAGES.from_string("""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Report of the class</title><style>{{ style }}</style></head><body>
-<h1>Report of the class</h1>
-<h2>Marks</h2><div class="wide"><table><caption>Points earned so far by each student; written answers count once they are graded</caption>
-<thead><tr><th scope="col">student</th>{% for slug in slugs %}<th scope="col" class="number">{{ slug }}</th>{% endfor %}
-<th scope="col">to look at</th></tr></thead><tbody>
-{% for student in students %}<tr><th scope="row">{{ student.name }}</th>
-{% for points in student.points %}<td class="number">{{ points }}</td>{% endfor %}<td>{{ student.remarks }}</td></tr>
-{% endfor %}</tbody></table></div>
-<h2>Exercises</h2><div class="wide"><table><caption>Share of the points that the class earned</caption>
-<thead><tr><th scope="col">notebook</th><th scope="col">exercise</th><th scope="col" class="number">earned</th><th scope="col"></th>
-<th scope="col">statuses</th></tr></thead><tbody>
-{% for item in exercises %}<tr><td>{{ item.notebook }}</td><th scope="row">{{ item.exercise }}</th>
-<td class="number">{{ item.percent }} %</td><td style="width:12em"><span class="bar" style="width:{{ item.percent }}%"></span></td>
-<td>{{ item.statuses }}</td></tr>
-{% endfor %}</tbody></table></div>
-<h2>Misconceptions</h2><div class="wide"><table><caption>Which known mistakes the answers look like, and how many students made them</caption>
-<thead><tr><th scope="col">exercise</th><th scope="col" class="number">students</th><th scope="col">what it looks like</th></tr></thead><tbody>
-{% for item in mistakes %}<tr><th scope="row">{{ item.exercise }}</th><td class="number">{{ item.count }}</td>
-<td>{{ item.says }}</td></tr>{% else %}<tr><td colspan="3">none</td></tr>{% endfor %}</tbody></table></div></body></html>
-""")
+PAGES = Environment(loader=FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True)
+BINS = 10
+BAR_HEIGHT = 110
+BAD_ENDS = ("error", "timeout", "missing", "unanswered", "flagged")
 
 
 def student_page(record: dict) -> str:
-    """The page of one submission; `record` is what batch keeps of it."""
+    """The page of one submission; `record` is what batch keeps of it, with marks."""
     entries = record["exercises"]
     pending = sum(entry["status"] == "manual" for entry in entries)
     by_hand = f"; {pending} written answers are still to be graded" if pending else ""
-    return STUDENT.render(
-        record=record, style=STYLE, by_hand=by_hand,
+    return PAGES.get_template("student.html").render(
+        record=record, by_hand=by_hand,
         points=sum(entry["points"] for entry in entries), maximum=sum(entry["max_points"] for entry in entries),
     )  # fmt: skip
 
 
-def class_page(rows: list[dict], says: dict[tuple[str, str], str]) -> str:
+def class_page(records: list[dict], says: dict[tuple[str, str], str]) -> str:
     """The instructor's page.
 
     Args:
-        rows: of grades.csv.
+        records: of all submissions, with marks.
         says: the sentence of each misconception, by notebook and id.
     """
-    slugs = sorted({row["notebook"] for row in rows})
-    return CLASS.render(
-        style=STYLE, slugs=slugs, students=class_table(rows), exercises=_exercises(rows), mistakes=_mistakes(rows, says)
-    )
+    rows = rows_of(records)
+    return PAGES.get_template("class.html").render(
+        slugs=sorted({record["notebook"] for record in records}), submissions=len(records), students=class_table(rows),
+        distributions=_distributions(records), exercises=_exercises(records), mistakes=_mistakes(rows, says), failures=_failures(rows),
+        flagged=[row for row in rows if row["status"] == "flagged"], pending=sum(row["status"] == "manual" for row in rows),
+        times=_times(records),
+    )  # fmt: skip
+
+
+def rows_of(records: list[dict]) -> list[dict]:
+    """One dict for each exercise of each submission."""
+    return [
+        {"student": record["student"], "notebook": record["notebook"], **entry}
+        for record in records
+        for entry in record["exercises"]
+    ]
 
 
 def class_table(rows: list[dict]) -> list[dict]:
@@ -93,21 +71,83 @@ def _fraction(entry: list[float] | None) -> str:
     return f"{round(entry[0], 2):g} / {entry[1]:g}" if entry else "–"
 
 
-def _exercises(rows: list[dict]) -> list[dict]:
-    groups: dict[tuple[str, str], list[dict]] = defaultdict(list)
-    for row in rows:
-        groups[row["notebook"], row["exercise"]].append(row)
-    return [
-        {"notebook": notebook, "exercise": exercise,
-         "percent": round(100 * sum(row["points"] for row in group) / sum(row["max_points"] for row in group)),
-         "statuses": ", ".join(f"{count} {status}" for status, count in Counter(row["status"] for row in group).most_common())}
-        for (notebook, exercise), group in groups.items()
-    ]  # fmt: skip
+def _by_notebook(records: list[dict]) -> dict[str, list[dict]]:
+    groups: dict[str, list[dict]] = defaultdict(list)
+    for record in records:
+        groups[record["notebook"]].append(record)
+    return dict(sorted(groups.items()))
+
+
+def _distributions(records: list[dict]) -> list[dict]:
+    """A histogram of the percentages earned, for each notebook."""
+    charts = []
+    for notebook, group in _by_notebook(records).items():
+        maximum = sum(entry["max_points"] for entry in group[0]["exercises"])
+        shares = [100 * sum(entry["points"] for entry in record["exercises"]) / maximum for record in group]
+        counts = Counter(min(BINS - 1, int(share * BINS / 100)) for share in shares)
+        highest = max(counts.values())
+        bars = []
+        for number in range(BINS):
+            count = counts[number]
+            height = BAR_HEIGHT * count / highest
+            title = f"{100 * number // BINS} to {100 * (number + 1) // BINS} percent: {count}"
+            bars.append({"x": 12 + 40 * number, "y": round(130 - height, 1), "height": round(height, 1), "count": count, "title": title})
+        words = f"{notebook}: {len(group)} submissions, median {statistics.median(shares):.0f} percent of the points"
+        description = words + ". " + "; ".join(bar["title"] for bar in bars if bar["count"])
+        charts.append({"title": words, "description": description, "bars": bars})
+    return charts
+
+
+def _exercises(records: list[dict]) -> list[dict]:
+    items = []
+    for notebook, group in _by_notebook(records).items():
+        points = np.array([[entry["points"] for entry in record["exercises"]] for record in group])
+        for number, entry in enumerate(group[0]["exercises"]):
+            statuses = Counter(record["exercises"][number]["status"] for record in group)
+            items.append({
+                "notebook": notebook, "exercise": entry["exercise"],
+                "percent": round(100 * points[:, number].sum() / (entry["max_points"] * len(group))),
+                "discrimination": _discrimination(points, number),
+                "statuses": ", ".join(f"{count} {status}" for status, count in statuses.most_common()),
+            })  # fmt: skip
+    return items
+
+
+def _discrimination(points: np.ndarray, number: int) -> str:
+    """Item-rest correlation: of one column with the sum of the others; a dash where one of the two does not vary."""
+    item, rest = points[:, number], points.sum(axis=1) - points[:, number]
+    if len(points) < 3 or np.ptp(item) < 1e-9 or np.ptp(rest) < 1e-9:
+        return "–"
+    return f"{np.corrcoef(item, rest)[0, 1]:.2f}"
 
 
 def _mistakes(rows: list[dict], says: dict[tuple[str, str], str]) -> list[dict]:
-    counts = Counter((row["notebook"], row["exercise"], row["hint"]) for row in rows if row["hint"])
+    """Misconceptions, the most frequent first, each with one answer that looks like it; nothing says whose."""
+    groups: dict[tuple[str, str, str], list[dict]] = defaultdict(list)
+    handed_in = Counter((row["notebook"], row["exercise"]) for row in rows)
+    for row in rows:
+        if row["hint"]:
+            groups[row["notebook"], row["exercise"], row["hint"]].append(row)
     return [
-        {"exercise": exercise, "count": count, "says": says.get((notebook, hint), hint)}
-        for (notebook, exercise, hint), count in counts.most_common()
-    ]
+        {"exercise": exercise, "count": len(group), "percent": round(100 * len(group) / handed_in[notebook, exercise]),
+         "says": says.get((notebook, hint), hint), "example": min((row["answer"] for row in group), key=len)}
+        for (notebook, exercise, hint), group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    ]  # fmt: skip
+
+
+def _failures(rows: list[dict]) -> list[dict]:
+    items = []
+    for kind in BAD_ENDS:
+        exercises = Counter(row["exercise"] for row in rows if row["status"] == kind)
+        if exercises:
+            names = ", ".join(f"{name} ({count})" for name, count in exercises.most_common(8))
+            items.append({"kind": kind, "count": sum(exercises.values()), "exercises": names})
+    return items
+
+
+def _times(records: list[dict]) -> list[dict]:
+    items = []
+    for notebook, group in _by_notebook(records).items():
+        seconds = [record["seconds"] for record in group]
+        items.append({"notebook": notebook, "median": f"{statistics.median(seconds):.1f}", "longest": f"{max(seconds):.1f}"})
+    return items

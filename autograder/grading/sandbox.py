@@ -1,9 +1,12 @@
 """The sandbox: a process under bubblewrap that has torch loaded, and forks a sealed child for every submission.
 
-What is bound into it: Python, the installed packages, `dlcourse`, the two files that run inside, and the bundled data, all read-only.
+What is bound into it: Python, the installed packages, `dlcourse`, the three files that run inside, and the bundled data, all read-only.
 No solution, no key, no submission but the one at hand, no network, no environment of the instructor's.
 """
 
+import ast
+import functools
+import json
 import os
 import select
 import shutil
@@ -12,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from autograder.paths import ROOT, UserError
+from autograder.paths import NOTEBOOKS, ROOT, UserError
 from dlcourse.checks.wire import WireError, decode, encode
 
 INSIDE = "/course"
@@ -24,6 +27,7 @@ ENVIRONMENT = {
 MAX_FRAME = 64 * 2**20
 MAX_ANSWER = 256 * 2**20
 START_SECONDS = 120
+MAX_SECONDS = 1800  # whatever the messages say
 
 
 class SandboxDied(Exception):
@@ -47,7 +51,7 @@ def command(control: int, unsafe: bool) -> list[str]:
     """The command line of the sandboxed process."""
     here = ROOT / "autograder" / "grading"
     if unsafe:
-        return [sys.executable, str(here / "inside.py"), str(control), "open"]
+        return [sys.executable, str(here / "inside.py"), str(control), "open", *modules_of_notebooks()]
     arguments = [bubblewrap(), "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
     # for the namespaces of the children, who lose it before any student's code runs
     arguments += ["--cap-add", "CAP_SYS_ADMIN"]
@@ -61,7 +65,7 @@ def command(control: int, unsafe: bool) -> list[str]:
     for name, value in {**ENVIRONMENT, "PYTHONPATH": INSIDE}.items():
         arguments += ["--setenv", name, value]
     python = sys.executable.replace(sys.prefix, PYTHON, 1) if sys.prefix != sys.base_prefix else sys.executable
-    return [*arguments, "--chdir", "/tmp", python, f"{INSIDE}/inside.py", str(control), "sealed"]
+    return [*arguments, "--chdir", "/tmp", python, f"{INSIDE}/inside.py", str(control), "sealed", *modules_of_notebooks()]
 
 
 def _binds() -> list[tuple]:
@@ -76,7 +80,27 @@ def _binds() -> list[tuple]:
     if sys.prefix != sys.base_prefix:
         binds.append((sys.prefix, PYTHON))
     binds += [(ROOT / "dlcourse", f"{INSIDE}/dlcourse"), (ROOT / "data", f"{INSIDE}/data")]
-    return binds + [(here / name, f"{INSIDE}/{name}") for name in ("inside.py", "cells.py")]
+    return binds + [(here / name, f"{INSIDE}/{name}") for name in ("inside.py", "cells.py", "source.py")]
+
+
+@functools.cache
+def modules_of_notebooks() -> list[str]:
+    """What the notebooks import outside of demonstrations, as they are handed out: loaded once, instead of by every submission."""
+    found = set()
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        for cell in json.loads(path.read_text())["cells"]:
+            if cell["cell_type"] == "code" and "demo" not in cell["metadata"].get("tags", []):
+                found |= _imports("".join(cell["source"]))
+    return sorted(found)
+
+
+def _imports(source: str) -> set[str]:
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except SyntaxError:  # the set-up cell, with its `%pip`
+        return set()
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return names | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
 
 
 class Sandbox:
@@ -91,7 +115,7 @@ class Sandbox:
         )  # fmt: skip
         theirs.close()
         self.control = ours
-        if not self._hears(b"ready", START_SECONDS):
+        if self._word(START_SECONDS) != b"ready":
             self.process.kill()
             reason = self.process.stderr.read().decode(errors="replace").strip().splitlines()
             raise UserError(f"the sandbox does not start: {reason[-1] if reason else 'no reason given'}")
@@ -101,10 +125,11 @@ class Sandbox:
 
         Args:
             request: see `inside`.
-            step_seconds: function of the last "start" message; wall seconds that what follows may take.
+            step_seconds: function of the last "start" message; wall seconds that all of what follows may take, and each message of it.
 
         Returns:
-            the messages, and how it ended: "end", "died" (the child ended early), "timeout", or "garbage" (not the wire format, or too much).
+            the messages, and how it ended: "end", "died" (the child ended early), "timeout", "memory" (it took too much memory or too
+            many processes), or "garbage" (not the wire format, or too much of it).
 
         Raises:
             SandboxDied: the preloaded process itself is gone.
@@ -128,9 +153,10 @@ class Sandbox:
             os.close(reader)
         if end != "end":
             self._send(b"kill")
-        if not self._hears(b"done", 10):
+        word = self._word(10)
+        if word not in (b"done", b"much"):
             raise SandboxDied("the preloaded process does not answer")
-        return messages, end
+        return messages, "memory" if word == b"much" else end
 
     def close(self) -> None:
         """End the process and everything in it."""
@@ -145,18 +171,22 @@ class Sandbox:
         except OSError:
             pass  # it is gone already, which the wait for "done" reports
 
-    def _hears(self, word: bytes, seconds: float) -> bool:
+    def _word(self, seconds: float) -> bytes:
+        """What the preloaded process says within so many seconds; nothing if it is gone."""
         ready, _, _ = select.select([self.control], [], [], seconds)
         try:
-            return bool(ready) and self.control.recv(len(word)) == word
+            return self.control.recv(16) if ready else b""
         except OSError:
-            return False
+            return b""
 
 
 def _read_messages(reader: int, step_seconds) -> tuple[list[dict], str]:
     messages, buffer, total = [], bytearray(), 0
-    deadline = time.monotonic() + step_seconds({})
+    whole, each = step_seconds({})
+    end = time.monotonic() + whole
+    last = time.monotonic() + MAX_SECONDS
     while True:
+        deadline = min(end, last, time.monotonic() + each)
         ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
         if not ready:
             return messages, "timeout"
@@ -183,5 +213,6 @@ def _read_messages(reader: int, step_seconds) -> tuple[list[dict], str]:
             if message.get("end") is True:
                 return messages, "end"
             if "start" in message:
-                deadline = time.monotonic() + step_seconds(message)
+                whole, each = step_seconds(message)
+                end = time.monotonic() + whole
             messages.append(message)

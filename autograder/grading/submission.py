@@ -1,33 +1,21 @@
-"""Grading one submission: read the notebook, have it run in the sandbox, compare what comes back with the key."""
+"""Grading one submission: have its cells run in the sandbox, and compare what comes back with the key."""
 
 import functools
-import json
+import secrets
 from dataclasses import dataclass, field
-from pathlib import Path
+
+import torch
 
 from autograder.build.notebooks import WRITE_HERE
+from autograder.grading.notebook import Cell, Unreadable, read_cells
 from autograder.grading.sandbox import Sandbox
 from dlcourse.checks.probe import requested
 from dlcourse.checks.verdict import Verdict, grade
 
-MAX_NOTEBOOK = 20 * 2**20
 CELL_SECONDS = 20
 WALL_FACTOR, WALL_GRACE = 6, 20  # wall time may be this much more than CPU time: the machine may be busy
 MAX_CHILDREN = 12  # fresh children that one submission may use up before the rest of it counts as crashed
-
-
-class Unreadable(Exception):
-    """The file is not a notebook; the message is for its row and its page."""
-
-
-@dataclass
-class Cell:
-    """A cell of a submission; `name` is the exercise's id for answers, else the cell's own id or number."""
-
-    kind: str
-    source: str
-    name: str
-    demo: bool
+NUMBERS = 2**53  # what JSON keeps exactly
 
 
 @dataclass
@@ -45,67 +33,27 @@ class ExerciseResult:
 
 @dataclass
 class Plan:
-    """What of a submission is still to be run."""
+    """What of a submission is still to be run, and what came of it."""
 
     cells: list[Cell]
+    left_out: list[Cell]
     keys: list[dict]
+    files: dict[str, torch.Tensor]
     outcomes: dict[str, list[list[dict]]] = field(default_factory=dict)
     errors: dict[str, dict] = field(default_factory=dict)
-
-
-def read_cells(path: Path, demos: set[str]) -> list[Cell]:
-    """The cells of a submitted notebook.
-
-    Args:
-        path: the notebook.
-        demos: ids of the demonstration cells in the notebook as it was handed out.
-
-    Raises:
-        Unreadable: it is too large, cannot be read, or is no notebook.
-    """
-    try:
-        if path.stat().st_size > MAX_NOTEBOOK:
-            raise Unreadable(
-                f"the notebook is larger than {MAX_NOTEBOOK // 2**20} MB: clear its outputs and hand it in again"
-            )
-        content = json.loads(path.read_bytes().decode("utf-8"))
-    except OSError as error:
-        raise Unreadable(f"the notebook cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise Unreadable("the file is not a notebook: it is not valid JSON in UTF-8") from None
-    cells = content.get("cells") if isinstance(content, dict) else None
-    if not isinstance(cells, list):
-        raise Unreadable("the file is JSON, but not a notebook of format 4: it has no list of cells")
-    return [cell for number, raw in enumerate(cells) if (cell := _read_cell(raw, number, demos))]
-
-
-def _read_cell(raw, number: int, demos: set[str]) -> Cell | None:
-    if not isinstance(raw, dict):
-        return None
-    source = raw.get("source", "")
-    if isinstance(source, list):
-        source = "".join(line for line in source if isinstance(line, str))
-    if not isinstance(source, str):
-        return None
-    source = source.encode("utf-8", "replace").decode("utf-8")  # lone surrogates can be in JSON, but not in a message
-    identity = raw.get("id") if isinstance(raw.get("id"), str) else ""
-    meta = raw.get("metadata") if isinstance(raw.get("metadata"), dict) else {}
-    nbgrader = meta.get("nbgrader") if isinstance(meta.get("nbgrader"), dict) else {}
-    grade_id = nbgrader.get("grade_id")
-    tags = meta.get("tags") if isinstance(meta.get("tags"), list) else []
-    name = grade_id if isinstance(grade_id, str) else identity or f"number {number}"
-    name = name.encode("utf-8", "replace").decode("utf-8")[:100]
-    return Cell(str(raw.get("cell_type")), source, name, "demo" in tags or identity in demos)
+    signs: dict[str, str] = field(default_factory=dict)
+    bound: set[str] = field(default_factory=set)
+    forged: str = ""
 
 
 def grade_submission(
-    sandbox: Sandbox, path: Path, keys: list[dict], written: dict[str, float], demos: set[str]
+    sandbox: Sandbox, contents: dict[str, bytes], keys: list[dict], written: dict[str, float], demos: set[str]
 ) -> list[ExerciseResult]:
     """Grade a submitted notebook.
 
     Args:
         sandbox: where its code runs.
-        path: the notebook.
+        contents: see `notebook.read_submission`.
         keys: the full keys of its exercises, in order.
         written: points of the exercises that are graded by hand, by id.
         demos: ids of cells that no exercise needs.
@@ -117,43 +65,64 @@ def grade_submission(
         SandboxDied: the sandbox ended, and not by the submission's child alone.
     """
     try:
-        cells = read_cells(path, demos)
+        cells = read_cells(contents["notebook"], demos)
     except Unreadable as error:
-        every = [(key["id"], key["points"]) for key in keys] + list(written.items())
-        return [ExerciseResult(name, 0.0, points, "error", message=str(error)) for name, points in every]
+        return everywhere(keys, written, "error", str(error))
+    results = [_written_result(name, points, cells) for name, points in written.items()]
+    if not keys:
+        return results
     code = [cell for cell in cells if cell.kind == "code" and not cell.name.endswith("_check")]
-    plan = Plan([cell for cell in code if not cell.demo], keys)
+    files = {name: _as_tensor(content) for name, content in contents.items() if name != "notebook"}
+    plan = Plan([cell for cell in code if not cell.demo], [cell for cell in code if cell.demo], keys, files)
     _run(sandbox, plan)
-    needy = [key for key in keys if _needs_more(plan.outcomes[key["id"]])]
-    if needy and any(cell.demo for cell in code):  # an answer uses a name that only a skipped cell may define
-        whole = Plan(code, needy)
+    needy = [key for key in keys if _missing_names(plan.outcomes[key["id"]]) & plan.bound]
+    if needy and not plan.forged:  # an answer uses a name that a skipped cell defines
+        whole = Plan(code, [], needy, files)
         _run(sandbox, whole)
         plan.outcomes.update(whole.outcomes)
-    results = [_result(key, plan) for key in keys]
-    return results + [_written_result(name, points, cells) for name, points in written.items()]
+        plan.signs |= whole.signs
+        plan.forged = whole.forged
+    return results + [_result(key, plan) for key in keys]
 
 
-def _needs_more(outcomes: list[list[dict]]) -> bool:
-    kinds = [outcome for part in outcomes for outcome in part]
-    return any("missing" in outcome or outcome.get("error", {}).get("type") == "NameError" for outcome in kinds)
+def everywhere(keys: list[dict], written: dict[str, float], status: str, message: str) -> list[ExerciseResult]:
+    """The same for every exercise of a submission that could not be graded, no points."""
+    every = [(key["id"], key["points"]) for key in keys] + list(written.items())
+    return [ExerciseResult(name, 0.0, points, status, message=message) for name, points in every]
+
+
+def _as_tensor(content: bytes) -> torch.Tensor:
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else torch.zeros(0, dtype=torch.uint8)
+
+
+def _missing_names(outcomes: list[list[dict]]) -> set[str]:
+    """Names that the answer, or the probe, did not find."""
+    found = set()
+    for outcome in (outcome for part in outcomes for outcome in part):
+        if "missing" in outcome:
+            found.add(outcome["missing"])
+        elif outcome.get("error", {}).get("type") == "NameError":
+            found |= set(outcome["error"]["message"].split("'")[1:2])
+    return found
 
 
 def _run(sandbox: Sandbox, plan: Plan) -> None:
     """Fill the plan's outcomes. When a child ends early, what it was at costs itself alone, and a fresh child does the rest."""
     cells, waiting = list(plan.cells), list(plan.keys)
     for _ in range(MAX_CHILDREN):
-        messages, end = sandbox.run(_request(cells, waiting), functools.partial(_wall_seconds, keys=waiting))
-        messages = [message for message in messages if _well_formed(message)]
+        request = _request(cells, plan, waiting)
+        messages, end = sandbox.run(request, functools.partial(_wall_seconds, keys=waiting))
+        plan.forged = _forged(messages, end, request["run"], waiting)
+        if plan.forged:
+            break
         at = next((message for message in reversed(messages) if "start" in message), {"start": "nothing", "name": ""})
-        for message in messages:
-            if "cell" in message:
-                plan.errors.setdefault(message["cell"], message["error"])
+        _note(plan, messages)
         crash = {"timeout": _seconds(at, waiting)} if end == "timeout" else _crash(end)
         done = []
         for key in waiting:
             outcomes = _outcomes(key, messages)
             if outcomes is None and at["start"] == "exercise" and at["name"] == key["id"]:
-                outcomes = _everywhere(key, crash)
+                outcomes = _all_cases(key, crash)
             if outcomes is not None:
                 plan.outcomes[key["id"]] = outcomes
                 done.append(key["id"])
@@ -161,23 +130,40 @@ def _run(sandbox: Sandbox, plan: Plan) -> None:
         if not waiting:
             return
         if at["start"] == "cell":
-            plan.errors.setdefault(
-                at["name"], {"type": "Crashed", "message": f"running the cell ended the process ({end})", "lines": []}
-            )
+            plan.errors.setdefault(at["name"], {"type": "Crashed", "message": f"running the cell {ENDS[end]}", "lines": []})
             cells = [cell for cell in cells if cell.name != at["name"]]
         elif at["start"] == "nothing":
             break
     for key in waiting:
-        plan.outcomes[key["id"]] = _everywhere(key, _crash("the notebook could not be run to its end"))
+        plan.outcomes[key["id"]] = _all_cases(key, _crash("end"))
 
 
-def _request(cells: list[Cell], keys: list[dict]) -> dict:
+ENDS = {
+    "died": "ended the process", "timeout": "took too long", "memory": "took too much memory or too many processes",
+    "end": "ended the notebook too early",
+}  # fmt: skip
+
+
+def _note(plan: Plan, messages: list[dict]) -> None:
+    for message in messages:
+        if "cell" in message:
+            plan.errors.setdefault(message["cell"], message["error"])
+        elif "sign" in message:
+            plan.signs[message["name"]] = message["sign"]
+        elif "bound" in message:
+            plan.bound |= set(message["bound"])
+
+
+def _request(cells: list[Cell], plan: Plan, keys: list[dict]) -> dict:
     exercises = [
         {"id": key["id"], "notebook": key["notebook"], "seconds": key["seconds"], "parts": requested(key)}
         for key in keys
     ]
     return {
+        "run": secrets.randbelow(NUMBERS),
+        "files": plan.files,
         "cells": [{"source": cell.source, "name": cell.name} for cell in cells],
+        "left_out": [cell.source for cell in plan.left_out],
         "cell_seconds": CELL_SECONDS,
         "exercises": exercises,
     }
@@ -191,30 +177,47 @@ def _seconds(start: dict, keys: list[dict]) -> float:
     return CELL_SECONDS
 
 
-def _wall_seconds(start: dict, keys: list[dict]) -> float:
-    return WALL_FACTOR * _seconds(start, keys) + WALL_GRACE
+def _wall_seconds(start: dict, keys: list[dict]) -> tuple[float, float]:
+    """Wall seconds that a step may take as a whole, and each case of it."""
+    each = next((key["seconds"] for key in keys if start.get("name") == key["id"]), CELL_SECONDS)
+    whole = _seconds(start, keys)
+    return WALL_FACTOR * whole + WALL_GRACE, WALL_FACTOR * max(each, CELL_SECONDS) + WALL_GRACE
 
 
 def _crash(end: str) -> dict:
-    return {"error": {"type": "Crashed", "message": f"the process that ran it ended early ({end})", "lines": []}}
+    return {"error": {"type": "Crashed", "message": f"its code {ENDS[end]}", "lines": []}}
 
 
-def _everywhere(key: dict, outcome: dict) -> list[list[dict]]:
+def _all_cases(key: dict, outcome: dict) -> list[list[dict]]:
     """The same outcome for every case of an exercise."""
     return [[outcome for _ in part["cases"]] for part in key["parts"]]
 
 
-def _outcomes(key: dict, messages: list[dict]) -> list[list[dict]] | None:
-    """The outcomes of an exercise in the order of its key; None unless there is exactly one well-formed answer for each case."""
-    found: dict[tuple, dict] = {}
+def _forged(messages: list[dict], end: str, run: int, keys: list[dict]) -> str:
+    """Why these messages cannot all be the sandbox's own; empty if they can. Some of them must then be the student's code's."""
+    if end == "garbage":
+        return "something else than answers came back from it"
+    places = {(key["id"], p, c) for key in keys for p, part in enumerate(key["parts"]) for c in range(len(part["cases"]))}
     for message in messages:
-        if message.get("exercise") == key["id"]:
-            place = (message["part"], message["case"])
-            if place in found:
-                return _everywhere(key, _crash("answers that it was not asked for"))
-            found[place] = message["outcome"]
+        if message.pop("run", None) != run or not _well_formed(message):
+            return "an answer came back from it that the grader did not ask for"
+        if "exercise" in message:
+            place = (message["exercise"], message["part"], message["case"])
+            if place not in places:
+                return "more answers came back from it than there are questions"
+            places.remove(place)
+    return ""
+
+
+def _outcomes(key: dict, messages: list[dict]) -> list[list[dict]] | None:
+    """The outcomes of an exercise in the order of its key; None unless there is one for each case."""
+    found = {
+        (message["part"], message["case"]): message["outcome"]
+        for message in messages
+        if message.get("exercise") == key["id"]
+    }
     places = [[(p, c) for c in range(len(part["cases"]))] for p, part in enumerate(key["parts"])]
-    if {place for part in places for place in part} != set(found):
+    if not all(place in found for part in places for place in part):
         return None
     return [[found[place] for place in part] for part in places]
 
@@ -222,12 +225,15 @@ def _outcomes(key: dict, messages: list[dict]) -> list[list[dict]] | None:
 def _well_formed(message: dict) -> bool:
     """Whether a message is one of those that `inside` describes: it comes from where a student's code runs."""
     fields = set(message)
-    if fields == {"start", "name"}:
-        return isinstance(message["start"], str) and isinstance(message["name"], str)
+    if fields in ({"start", "name"}, {"sign", "name"}):
+        return all(isinstance(value, str) for value in message.values())
+    if fields == {"bound"}:
+        return isinstance(message["bound"], list) and all(isinstance(name, str) for name in message["bound"])
     if fields == {"cell", "error"}:
         return isinstance(message["cell"], str) and _is_error(message["error"])
     if (
         fields != {"exercise", "part", "case", "outcome"}
+        or not isinstance(message["exercise"], str)
         or not isinstance(message["outcome"], dict)
         or len(message["outcome"]) != 1
     ):
@@ -254,14 +260,30 @@ def _is_error(value) -> bool:
 
 
 def _result(key: dict, plan: Plan) -> ExerciseResult:
+    if plan.forged:
+        return ExerciseResult(key["id"], 0.0, key["points"], "flagged", message=plan.forged)
     outcomes, error = plan.outcomes[key["id"]], plan.errors.get(key["id"])
     if error:  # a name is missing because the cell that should define it failed
         failed = {"timeout": CELL_SECONDS} if error["type"] == "TimeLimit" else {"error": error}
         outcomes = [[failed if "missing" in outcome else outcome for outcome in part] for part in outcomes]
     verdict = grade(key, outcomes)
-    return ExerciseResult(
+    result = ExerciseResult(
         key["id"], verdict.points, verdict.max_points, verdict.status, verdict.hint, verdict, verdict.says
     )
+    if sign := _sign_for(key["id"], plan):
+        if result.points > 0:
+            result.message = f"{sign}; the grader would have given {result.points:g} points"
+            result.points, result.status = 0.0, "flagged"
+    return result
+
+
+def _sign_for(exercise: str, plan: Plan) -> str:
+    """What is odd about an answer's own cell, or about one that is no answer and so may reach all of them."""
+    answers = {key["id"] for key in plan.keys}
+    for name, clause in plan.signs.items():
+        if name == exercise or name not in answers:
+            return f"in the cell {name}, {clause}"
+    return ""
 
 
 def _written_result(name: str, points: float, cells: list[Cell]) -> ExerciseResult:

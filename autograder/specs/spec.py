@@ -111,3 +111,8 @@ def quiz(id: str, points: float, variable: str, questions: dict[str, tuple[str, 
 def exercises_of(slug: str) -> list[Exercise]:
     """The exercises of a notebook such as "06_attention", in order."""
     return importlib.import_module(f"autograder.specs.n{slug}").EXERCISES
+
+
+def files_of(slug: str) -> tuple[str, ...]:
+    """Names of the files that are handed in beside a notebook, such as a checkpoint: `FILES` of its spec, or none."""
+    return tuple(getattr(importlib.import_module(f"autograder.specs.n{slug}"), "FILES", ()))
