@@ -11,7 +11,7 @@ export PYTHONPATH := $(CURDIR)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup bubblewrap build check-build sample grade test doors execute untouched lab bench lint lock clean
+.PHONY: all help setup bubblewrap build check-build sample grade test doors execute untouched lab bench release lint lock clean
 
 all: build grade ## set up, build the notebooks, grade the sample class (what `make` does)
 
@@ -63,6 +63,11 @@ lab: $(READY) ## JupyterLab on the notebooks
 
 bench: $(READY) bubblewrap ## CPU seconds, peak memory and latencies, kept in build/bench.json
 	@$(PY) -m autograder bench
+
+release: $(READY) ## write the public course repository: make release DEST=../student-repo
+	@test -n "$(DEST)" || { echo "Error: say where to: make release DEST=../student-repo"; exit 1; }
+	@$(PY) -m autograder build
+	@$(PY) -m autograder release "$(DEST)"
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check --quiet .

@@ -40,11 +40,11 @@ CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWIPC = 0x00020000, 0x20000000, 0x08000000
 MS_NOSUID, MS_NODEV, MS_REC, MS_PRIVATE = 2, 4, 16384, 1 << 18
 PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, LAST_CAPABILITY = 24, 38, 63
 CAPABILITY_VERSION_3 = 0x20080522
-MEMORY = 3 * 2**30  # bytes a child may allocate beyond what it was forked with
+MEMORY = 2 * 2**30  # bytes a child may allocate beyond what it was forked with
 FILE_SIZE, OPEN_FILES, SCRATCH = 256 * 2**20, 256, "256m"
 # All processes of a submission together; looked at every LOOK seconds, because limits of the system either count for one process alone
 # or not for root. tmpfs is bounded by SCRATCH.
-TOGETHER, PROCESSES, LOOK = 4 * 2**30, 64, 0.1
+TOGETHER, PROCESSES, LOOK = 3 * 2**30, 64, 0.1
 MAX_NAMES = 2000
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -133,6 +133,7 @@ def _child(control: socket.socket, sealed: bool, request: int, answer: int) -> N
     status = 1
     try:
         control.close()
+        os.setsid()  # else kill(0) would reach this process's parent
         if sealed:
             _seal()
         _limit()

@@ -66,7 +66,10 @@ def _sign(node: ast.AST) -> str:
             if _root(node.args[0]) in LIBRARIES:
                 return "it replaces something in a library by setattr"
         if node.func.id in ("getattr", "__import__", "eval", "exec") and len(node.args) > (node.func.id == "getattr"):
-            if _glued(node.args[1 if node.func.id == "getattr" else 0]):
+            text = node.args[1 if node.func.id == "getattr" else 0]
+            if isinstance(text, ast.Constant) and text.value in FRAMES | FRAME_FIELDS | OFF_SWITCHES:
+                return f"it looks into the interpreter ({text.value})"
+            if _glued(text):
                 return f"it hides a name from readers ({node.func.id} of a text that is put together)"
     return ""
 

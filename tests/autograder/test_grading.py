@@ -12,66 +12,14 @@ import pytest
 from autograder.build.master import reference_code
 from autograder.build.write import load
 from autograder.grading.batch import COLUMNS, grade_class
-from autograder.paths import NOTEBOOKS, ROOT, UserError
-
-SLUG = "06_attention"
-EXERCISE = "attention_masks"  # small and quick
-
-
-def hand_in(folder, student, source=None, slug=SLUG, exercise=EXERCISE, raw=None):
-    """A submission: the student notebook with one answer, or raw bytes."""
-    path = folder / student / slug / f"{slug}.ipynb"
-    path.parent.mkdir(parents=True)
-    if raw is not None:
-        path.write_bytes(raw)
-        return path
-    notebook = nbformat.read(NOTEBOOKS / f"{slug}.ipynb", as_version=4)
-    for cell in notebook.cells:
-        if cell.id == exercise and source is not None:
-            cell.source = source
-    nbformat.write(notebook, path)
-    return path
+from autograder.paths import ROOT, UserError
+from tests.autograder.helpers import EXERCISE, SLUG, by_student, hand_in
+from tests.autograder.helpers import right as reference
 
 
 @pytest.fixture
 def right():
-    return reference_code(load(SLUG)[0].answer(EXERCISE))
-
-
-def by_student(rows, exercise=EXERCISE):
-    return {row["student"]: row for row in rows if row["exercise"] == exercise}
-
-
-def test_hostile_submissions_cost_themselves_alone(tmp_path, right):
-    """Each tries something; the honest score is 0 for the broken ones, full for those that only misbehave beside a right answer."""
-    submissions, marker = tmp_path / "submitted", ROOT / "build" / "escaped"
-    tricks = {
-        "exits": ("import os\ndef padding_mask(lengths, max_len):\n    os._exit(0)\ncausal_mask = padding_mask\n", 0),
-        "kills": ("import os, signal\ndef padding_mask(lengths, max_len):\n    os.kill(-1, 9)\ncausal_mask = padding_mask\n", 0),
-        "exits_at_once": ("raise SystemExit\n", 0),
-        "dies_in_cell": ("import os\nos._exit(3)\n", 0),
-        "loops": ("def padding_mask(lengths, max_len):\n    while True:\n        pass\ncausal_mask = padding_mask\n", 0),
-        "allclose": ("import torch\ntorch.allclose = lambda *a, **k: True\ntorch.equal = torch.allclose\n"
-                     "def padding_mask(lengths, max_len):\n    return torch.ones(1)\ncausal_mask = padding_mask\n", 0),
-        "writes": (f"{right}\ntry:\n    open({str(marker)!r}, 'w').write('x')\nexcept OSError:\n    pass\n", 1),
-        "reads": (f"{right}\nimport os\nassert not os.path.exists({str(ROOT / 'solutions')!r})\nassert not os.path.exists({str(ROOT / 'autograder')!r})\n"
-                  f"assert not os.listdir('/course/dlcourse/checks/keys')\n", 1),
-        "network": (f"{right}\nimport socket\ntry:\n    socket.create_connection(('127.0.0.1', 22), 1)\n    raise RuntimeError('network')\n"
-                    "except OSError:\n    pass\n", 1),
-        "orphan": (f"{right}\nimport os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(600)\n    os._exit(0)\n", 1),
-        "environment": (f"{right}\nimport os\nassert 'INSTRUCTORS_TOKEN' not in os.environ\n", 1),
-        "forges": (f"{right}\nimport os, threading\nfor fd in range(3, 30):\n    try:\n        os.write(fd, b'forged')\n    except OSError:\n        pass\n", 0),
-        "memory": ("import torch\ndef padding_mask(lengths, max_len):\n    return torch.ones(10**10).sum()\ncausal_mask = padding_mask\n", 0),
-    }  # fmt: skip
-    for student, (source, _) in tricks.items():
-        hand_in(submissions, student, source)
-    rows = by_student(grade_class(submissions, tmp_path / "out", workers=2))
-    assert {student: row["points"] for student, row in rows.items()} == {
-        student: points for student, (_, points) in tricks.items()
-    }
-    assert rows["loops"]["status"] == "timeout" and rows["exits"]["status"] == "error"
-    assert not marker.exists()
-    assert "sleep(600)" not in subprocess.run(["ps", "-ef"], capture_output=True, text=True).stdout
+    return reference()
 
 
 def test_one_bad_answer_leaves_the_others(tmp_path):
