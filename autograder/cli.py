@@ -179,11 +179,19 @@ def diff(
 
 
 @app.command()
-def bench(slugs: Slugs = None):
-    """Measure reference runs and checks, and keep the figures in build/bench.json."""
+def bench(
+    slugs: Slugs = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="notebooks, training or grading; all three if none is named.")
+    ] = None,
+):
+    """Measure reference runs, checks, training and grading, and keep the figures in build/bench.json."""
+    from autograder.bench import PARTS
     from autograder.bench import bench as measure
 
-    path = measure(chosen(slugs), lambda line: console.print(line, highlight=False))
+    if unknown := set(only or ()) - set(PARTS):
+        raise UserError(f"nothing to measure is called {', '.join(sorted(unknown))}: choose of {', '.join(PARTS)}")
+    path = measure(chosen(slugs), only or list(PARTS), lambda line: console.print(line, highlight=False, soft_wrap=True))
     console.print(f"Figures: {path}", soft_wrap=True, highlight=False)
 
 

@@ -15,15 +15,17 @@ from autograder.build.write import load
 from autograder.paths import BUILD, NOTEBOOKS, UserError
 
 CELL_SECONDS = 600
+MEASURE = "import resource\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"  # Linux counts in kB
 
 
 @dataclass(frozen=True)
 class Execution:
-    """How a run went: CPU and wall seconds, points of its checks, where the executed notebook is."""
+    """How a run went: CPU and wall seconds, the kernel's peak memory, points of its checks, where the executed notebook is."""
 
     slug: str
     cpu_seconds: float
     wall_seconds: float
+    peak_memory_mb: float
     points: float
     max_points: float
     path: Path
@@ -50,11 +52,14 @@ def execute_notebook(slug: str, untouched: bool = False) -> Execution:
     client = NotebookClient(
         notebook, timeout=CELL_SECONDS, kernel_name="python3", resources={"metadata": {"path": str(NOTEBOOKS)}}
     )
+    # the kernel's own count: that of this process would be of its largest child ever
+    notebook.cells.append(nbformat.v4.new_code_cell(MEASURE, id="peak_memory"))
     try:
         client.execute()
     except CellExecutionError as error:
         raise UserError(f"{slug}: a cell fails: {error}") from None
     wall, cpu = time.monotonic() - start, _children() - used
+    memory = float(notebook.cells.pop().outputs[0].text)
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)
     if noise := _stderr(notebook):
@@ -64,7 +69,7 @@ def execute_notebook(slug: str, untouched: bool = False) -> Execution:
     wanted = 0 if untouched else maximum
     if abs(points - wanted) > 1e-6:
         raise UserError(f"{slug}: the checks gave {points:g} points, not {wanted:g}: look at {path}")
-    return Execution(slug, cpu, wall, points, maximum, path)
+    return Execution(slug, cpu, wall, memory, points, maximum, path)
 
 
 def _children() -> float:

@@ -21,6 +21,10 @@ from dlcourse.checks.feedback import verdict_html
 
 IN_FLIGHT = 3  # submissions a worker has at hand, so that none waits for the network
 CONNECT_SECONDS = 10
+# Threads of this process that talk in memory. Dask's status pages cannot be left out, but be kept to this machine.
+LOCAL = {
+    "threads_per_worker": 1, "processes": False, "memory_limit": 0, "dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0",
+}  # fmt: skip
 
 
 def software_version() -> str:
@@ -83,9 +87,7 @@ def connect(count: int, unsafe: bool, address: str | None = None):
     with contextlib.ExitStack() as stack:
         try:
             if address is None:
-                cluster = stack.enter_context(
-                    LocalCluster(n_workers=count, threads_per_worker=1, processes=False, dashboard_address=None, memory_limit=0)
-                )
+                cluster = stack.enter_context(LocalCluster(n_workers=count, **LOCAL))
                 client = stack.enter_context(Client(cluster))
             else:
                 client = stack.enter_context(Client(address, timeout=CONNECT_SECONDS))

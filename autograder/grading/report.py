@@ -17,7 +17,7 @@ def student_page(record: dict) -> str:
     """The page of one submission; `record` is what batch keeps of it, with marks."""
     entries = record["exercises"]
     pending = sum(entry["status"] == "manual" for entry in entries)
-    by_hand = f"; {pending} written answers are still to be graded" if pending else ""
+    by_hand = f"; to be graded by hand: {pending}" if pending else ""
     return PAGES.get_template("student.html").render(
         record=record, by_hand=by_hand,
         points=sum(entry["points"] for entry in entries), maximum=sum(entry["max_points"] for entry in entries),

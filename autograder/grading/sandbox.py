@@ -27,6 +27,7 @@ ENVIRONMENT = {
 MAX_FRAME = 64 * 2**20
 MAX_ANSWER = 256 * 2**20
 START_SECONDS = 120
+CLOSE_SECONDS = 5
 MAX_SECONDS = 1800  # whatever the messages say
 
 
@@ -159,10 +160,13 @@ class Sandbox:
         return messages, "memory" if word == b"much" else end
 
     def close(self) -> None:
-        """End the process and everything in it."""
+        """End the process and everything in it: it ends by itself when the socket closes, or is ended."""
         self.control.close()
-        self.process.kill()
-        self.process.wait()
+        try:
+            self.process.wait(CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self.process.stderr.close()
 
     def _send(self, word: bytes) -> None:

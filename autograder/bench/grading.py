@@ -1,0 +1,127 @@
+"""Our grader against `otter run` and `nbgrader autograde` on the same submissions, two workers against one, ten submissions against many."""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from autograder.doors.nbgrader import write_course
+from autograder.doors.otter import write_assignment
+from autograder.paths import FULL_KEYS, ROOT
+from autograder.sample import CLASS, write_sample
+
+SLUG = "06_attention"
+COPIES, OTHERS, FEW, MANY = 200, 20, 10, 1000
+LEFT_OUT = ("jana_endless_loop",)  # it would measure time limits
+
+
+def environment(stubs: Path) -> dict:
+    """For all three tools: one thread, the venv's commands, and none of jsonschema's optional URI grammar, half of the others' start."""
+    (stubs / "rfc3987_syntax.py").write_text('raise ImportError("not needed")\n')
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "PYTHONPATH": f"{ROOT}:{stubs}", "OMP_NUM_THREADS": "1", "DLCOURSE_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
+
+
+def measured(command: list[str], folder: Path, variables: dict) -> tuple[float, float, float]:
+    """Run a command: CPU seconds of all its processes, wall seconds, and the largest proportional memory (MB) of its sandboxes together."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    process = subprocess.Popen(command, cwd=folder, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    peak, over = [0.0], threading.Event()
+    watcher = threading.Thread(target=_watch, args=(peak, over))
+    watcher.start()
+    process.wait()
+    over.set()
+    watcher.join()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return cpu, time.monotonic() - start, peak[0]
+
+
+def _watch(peak: list[float], over: threading.Event) -> None:
+    while not over.wait(0.5):
+        peak[0] = max(peak[0], sandbox_memory())
+
+
+def sandbox_memory() -> float:
+    """Proportional memory, in MB, of all processes that run `inside.py`."""
+    total = 0.0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if b"inside.py" in (folder / "cmdline").read_bytes():
+                lines = (folder / "smaps_rollup").read_text().splitlines()
+                total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+        except OSError:
+            continue  # it has ended
+    return total
+
+
+def copies(folder: Path, count: int) -> Path:
+    """`count` submissions, the sample class again and again."""
+    write_sample(folder / "class", [SLUG])
+    students = [student for student in CLASS if student not in LEFT_OUT]
+    for number in range(count):
+        student = students[number % len(students)]
+        shutil.copytree(folder / "class" / student, folder / "many" / f"{number:05}_{student}")
+    shutil.rmtree(folder / "class")
+    return folder / "many"
+
+
+def ours(count: int, workers: int) -> tuple[float, float, float]:
+    """CPU and wall seconds for grading `count` submissions, and memory a worker in MB."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        submissions, stubs = copies(folder, count), folder
+        command = [sys.executable, "-m", "autograder", "grade", str(submissions), "--out", str(folder / "out"), "--workers", str(workers)]
+        cpu, wall, memory = measured(command, folder, environment(stubs))
+        if not (folder / "out" / "grades.csv").exists():
+            raise RuntimeError("our grader gave no grades")
+        return cpu, wall, memory / workers
+
+
+def otter(count: int) -> float:
+    """CPU seconds a submission of `otter run`."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, archive = Path(name), write_assignment(SLUG) / "autograder.zip"
+        cpu = 0.0
+        for notebook in sorted(copies(folder, count).glob(f"*/{SLUG}/*.ipynb")):
+            command = ["otter", "run", "-a", str(archive), "-o", str(folder), str(notebook)]
+            cpu += measured(command, folder, environment(folder))[0]
+        return cpu / count
+
+
+def nbgrader(count: int) -> float:
+    """CPU seconds a submission of `nbgrader autograde` in one batch."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copytree(write_course([SLUG]), folder / "course", ignore=shutil.ignore_patterns("gradebook.db", "submitted", "autograded", "release"))
+        course, variables = folder / "course", environment(folder) | {"DLCOURSE_KEYS": str(FULL_KEYS)}
+        measured(["nbgrader", "generate_assignment", SLUG], course, variables)
+        shutil.move(copies(folder, count), course / "submitted")
+        cpu, _, _ = measured(["nbgrader", "autograde", SLUG], course, variables)
+        if not any((course / "autograded").glob("*")):
+            raise RuntimeError("nbgrader graded nothing")
+        return cpu / count
+
+
+def grading_figures(report) -> dict:
+    """The ratios that the grader is built for."""
+    one = ours(COPIES, 1)
+    two = ours(COPIES, 2)
+    few, many = ours(FEW, 1), ours(MANY, 2)
+    start = (few[0] * COPIES - one[0] * FEW) / (COPIES - FEW)  # what a run costs before its first submission
+    mine = one[0] / COPIES
+    report(f"ours: {mine:.3f} CPU seconds a submission ({COPIES} submissions, {one[0]:.1f} in all, of them {start:.1f} to start)")
+    report(f"two workers: {one[1] / two[1]:.2f} times as fast as one; {one[2]:.0f} MB a worker")
+    report(f"{MANY} submissions: {many[0] / MANY:.3f} CPU seconds each; without the start {(many[0] - 2 * start) / MANY:.3f} against {(one[0] - start) / COPIES:.3f}")
+    theirs = {"otter run": otter(OTHERS), "nbgrader autograde": nbgrader(OTHERS)}
+    for tool, seconds in theirs.items():
+        report(f"{tool}: {seconds:.2f} CPU seconds a submission, {seconds / mine:.1f} times ours")
+    return {
+        "ours_cpu": mine, "start_cpu": start, "speedup_two_workers": one[1] / two[1], "memory_mb_a_worker": one[2],
+        "cpu_each_of_few": few[0] / FEW, "cpu_each_of_many": many[0] / MANY, **{f"{tool}_cpu": seconds for tool, seconds in theirs.items()},
+    }  # fmt: skip
