@@ -403,7 +403,7 @@ plt.show()
 # - `model` maps `x` `(B, T, D)` to logits `(B, C)`; `y` `(B,)` holds the classes. The loss is the cross
 #   entropy, mean over the batch.
 # - Entry `t` is the L2 norm, over batch and features together, of the gradient of that loss with respect to
-#   `x[:, t]`.
+#   `x[:, t]`. The result has the dtype of `x`.
 # - The model is left as it was: its parameters' `.grad` (also where it was `None`), its training or
 #   evaluation mode, its `requires_grad` flags. Called twice, it gives the same. The models have no dropout,
 #   and are on the CPU.
@@ -657,7 +657,8 @@ plt.show()
 # H)` the state at each sequence's own last step. `lengths` `(B,)`, long, from 1 to T: a sequence of length
 # 3 ends at index 2.
 #
-# If any length is less than 1 or greater than T, raise `ValueError`.
+# If any length is less than 1 or greater than T, raise `ValueError`. Leave both arguments as they are: the
+# caller may still need the lengths.
 #
 # <details><summary>Hint</summary>Two index tensors, one for the rows and one for the steps, pick one entry
 # for each row. Length 0 would quietly pick index -1.</details>

@@ -613,8 +613,9 @@ plt.show()
 # `horizon=2`, the series `a b c d e f` gives `a b c → d e` and `b c d → e f`.
 
 # %% [markdown]
-# ### Exercise: sliding windows **1 point · about 8 minutes.** `make_windows(series, window, horizon=1)` takes
-# a 1-D float tensor and returns `X` `(N, window, 1)` and `y` `(N, horizon)`.
+# ### Exercise: sliding windows
+# **1 point · about 8 minutes.** `make_windows(series, window, horizon=1)` takes a 1-D float tensor and returns
+# `X` `(N, window, 1)` and `y` `(N, horizon)`.
 #
 # - Row $k$ of `X` holds `series[k], ..., series[k + window - 1]`; row $k$ of `y` holds the `horizon` values
 #   right after those.
@@ -656,7 +657,7 @@ def make_windows(series, window, horizon=1):
 #   below that of persistence**.
 # - It may take 20 CPU seconds for a call of `train_forecaster`. A dozen epochs in mini-batches of 64 at a
 #   learning rate of about 0.01 do it in one or two.
-# - `seed` decides the order of the batches.
+# - `seed` alone decides the order of the batches: the same model, data and seed give the same losses.
 #
 # <details><summary>Hint</summary>The mean squared error compares tensors of *one* shape: `(B, horizon)`
 # against `(B,)` would be broadcast silently. If it learns slowly: Adam, and a rate that falls towards the
@@ -994,14 +995,13 @@ with once_answered("sentiment_lstm"), torch.no_grad():
 # trains a network for every length and kind, and measures it.
 #
 # - **Data**: `X` `(n, length, 1)` of standard normal numbers; `y` is 1 where a sequence's sum is positive,
-#   else
-#   0. For each length draw sequences of just that length, anew: not cut from those of another length, nor
-#   padded. The kinds may share them.
+#   and 0 elsewhere. For each length draw sequences of just that length, anew: not cut from those of another
+#   length, nor padded. The kinds may share them.
 # - **Models**: any small recurrent network of the kind; `Reader` above will do.
 # - **Returns** a list of dicts, one for every pair of length and kind, in any order, with the keys `kind` and
 #   `length` (as given), `accuracy` (in percent, on held-out sequences that were never trained on),
 #   `parameters` (of the whole network, an `int`), `seconds` (of its training).
-# - The same seed gives the same accuracies, whatever ran before.
+# - The same seed gives the same accuracies, whatever ran before; another seed draws other data.
 # - The default call takes at most 30 CPU seconds. About 800 sequences, 12 hidden units and 50 updates a
 #   network are plenty: no accuracy is demanded. The check itself uses short lengths.
 #
@@ -1068,11 +1068,12 @@ with once_answered("length_study"):
 # stays between -1 and 1.
 
 # %% [markdown]
-# **Bidirectional?** Only if the whole sequence is there before you answer: yes for review sentences, never
-# for forecasting.
+# **Bidirectional?** Only if the whole sequence is there before you answer: yes for review sentences, no for a
+# stream that is answered while it runs.
 #
-# ### Question: what the gates buy **2 points · about 15 minutes.** Answer in three to five sentences each,
-# and support what you say with figures from *this* notebook.
+# ### Question: what the gates buy
+# **2 points · about 15 minutes.** Answer in three to five sentences each, and support what you say with
+# figures from *this* notebook.
 #
 # 1. Why do LSTM and GRU learn from longer sequences than a plain RNN? Name the path that the gradient takes
 #    and what it is multiplied by. When does it vanish all the same?

@@ -109,6 +109,16 @@ RNN_FORWARD = [
         [KEEP, (START, f"{KEPT} else x.new_zeros(x.shape[0], self.hidden_size)")],
     ),
     *known(
+        "start-not-zero",
+        "Without a given state the network starts from zeros: not from random numbers, ones, or a learned state.",
+        (START, "hidden = torch.randn(x.shape[0], self.hidden_size, device=x.device, dtype=x.dtype)"),
+        (START, "hidden = x.new_ones(x.shape[0], self.hidden_size)"),
+        [
+            ("self.hidden_size = hidden_size", "self.hidden_size, self.h0 = hidden_size, nn.Parameter(torch.rand(hidden_size))"),
+            (START, "hidden = self.h0.expand(x.shape[0], -1)"),
+        ],
+    ),
+    *known(
         "output-of-the-old-state",
         "The output of a step comes from the updated state, not from the one before.",
         (f"{UPDATE}\n            {APPEND}", f"{APPEND}\n            {UPDATE}"),
@@ -195,8 +205,16 @@ SEQUENCE_DATA = [
     ),
     *known(
         "label-from-one-feature",
-        "The sum runs over all features, not the first alone.",
+        "The sum runs over all features, not one of them alone.",
         (TOTAL, "X[:, :, 0].sum(dim=1)"),
+        (TOTAL, "X[:, :, -1].sum(dim=1)"),
+    ),
+    *known(
+        "label-other-threshold",
+        "A sample's label compares its own sum with 0: not with a mean or median of all samples, and without noise.",
+        (f"{TOTAL} > 0", f"{TOTAL} > {TOTAL}.mean()"),
+        (f"{TOTAL} > 0", f"{TOTAL} > {TOTAL}.median()"),
+        (LABEL, f"{LABEL}\n    y = torch.where(torch.rand(n_samples, generator=generator) < 0.05, 1 - y, y)"),
     ),
     *known("label-inverted", "y is 1 where the sum is positive.", (f"{TOTAL} > 0", f"{TOTAL} < 0")),
     *known(
@@ -204,6 +222,7 @@ SEQUENCE_DATA = [
         "Class labels are long: cross entropy and indexing want integers.",
         (LABEL, LABEL.replace("long()", "float()")),
         (LABEL, LABEL.replace(".long()", "")),
+        (LABEL, LABEL.replace("long()", "int()")),
     ),
     *known(
         "label-shape",
@@ -218,6 +237,12 @@ SEQUENCE_DATA = [
         (DRAW, f"2 * {DRAW.replace('randn', 'rand')} - 1"),
         (DRAW, f"12 ** 0.5 * ({DRAW.replace('randn', 'rand')} - 0.5)"),
     ),
+    *known(
+        "standardised",
+        "Leave the numbers as they were drawn: once standardised over the data they depend on each other.",
+        (f"X = {DRAW}", f"X = {DRAW}\n    X = (X - X.mean()) / X.std()"),
+    ),
+    *known("not-tensors", "X and y are tensors, not lists or arrays.", (LABEL, f"{LABEL}.tolist()")),
     *known("dtype-of-the-data", "X is float32, like the weights of a network.", (DRAW, f"{DRAW}.double()")),
     *known(
         "axes",
@@ -277,6 +302,11 @@ RNN_CLASSIFIER = [
         (BETWEEN, "between = dropout"),
     ),
     *known("no-dropout", "Dropout acts between the recurrent layers: hand it to nn.RNN.", (BETWEEN, "between = 0.0")),
+    *known(
+        "dropout-rate-fixed",
+        "The rate of the dropout is an argument.",
+        *((BETWEEN, f"between = {rate} if num_layers > 1 else 0.0") for rate in (0.3, 0.5)),
+    ),
     *known(
         "dropout-elsewhere",
         "Dropout acts between the recurrent layers only: not on the inputs, not before fc, not on the logits.",

@@ -86,6 +86,7 @@ GRADIENT_FLOW = [
         "left-frozen",
         "Parameters whose requires_grad is switched off do not learn any more: leave the flags as they were.",
         (LOSS, f"model.requires_grad_(False)\n    {LOSS}"),
+        [(LOSS, f"model.requires_grad_(False)\n    {LOSS}"), (GRAD, f"{GRAD}\n    model.requires_grad_(True)")],
     ),
     *known("reversed", "Entry t belongs to step t, the first step first.", (NORM, f"{NORM}.flip(0)")),
 ]
@@ -139,7 +140,7 @@ CLIP_GRADIENTS = [
     ),
     *known(
         "nothing-clipped",
-        "The gradients do not change: scale them in place.",
+        "The gradients do not change: scale them in place. (A generator is empty after one walk: a second loop finds nothing.)",
         (SCALE, "grad = grad * max_norm / norm"),
         (CLIP, ""),
     ),
@@ -232,6 +233,11 @@ MASKED_LAST_STEP = [
         "Pick one state for each sequence, not a mean or a sum over its steps.",
         (PICK, "return torch.stack([row[:n].mean(dim=0) for row, n in zip(outputs, lengths)])"),
         (PICK, "return torch.stack([row[:n].sum(dim=0) for row, n in zip(outputs, lengths)])"),
+    ),
+    *known(
+        "lengths-changed",
+        "The caller's lengths are changed: `lengths - 1` makes a new tensor, `lengths -= 1` does not.",
+        (PICK, f"lengths -= 1\n    {PICK.replace('lengths - 1', 'lengths')}"),
     ),
     *known("kept-axis", "The result is (B, H), without an axis for time.", (PICK, f"{PICK}.unsqueeze(1)")),
     *known("graph-cut", GRAPH, (PICK, f"{PICK}.detach()")),
@@ -341,6 +347,14 @@ BIDIRECTIONAL_RNN = [
         ],
     ),
     *known(
+        "weights-in-evaluation-only",
+        "After every forward pass, in training too, attention_weights holds the weights of that pass.",
+        [
+            (WEIGHTS, "weights = torch.softmax(scores, dim=1)\n        if not self.training:\n            self.attention_weights = weights"),
+            (POOL, "pooled = (weights.unsqueeze(-1) * states).sum(dim=1)"),
+        ],
+    ),
+    *known(
         "scores-for-weights",
         "attention_weights holds the weights after the softmax, not the scores.",
         [
@@ -354,6 +368,18 @@ BIDIRECTIONAL_RNN = [
         (WEIGHTS, "self.attention_weights = scores"),
         (WEIGHTS, "self.attention_weights = torch.sigmoid(scores)"),
         (WEIGHTS, "self.attention_weights = torch.tanh(scores)"),
+    ),
+    *known(
+        "something-added",
+        "fc gets the weighted sum of the states, and nothing else.",
+        (POOL, f"{POOL} + states[:, -1]"),
+        (POOL, f"{POOL}.tanh()"),
+    ),
+    *known(
+        "dropout",
+        "There is no dropout in this network: in training it computes the same as in evaluation.",
+        (BI_RNN, BI_RNN.replace("batch_first=True", "batch_first=True, dropout=0.3")),
+        (BI_LOGITS, "return self.fc(F.dropout(pooled, 0.3, self.training))"),
     ),
     *known(
         "softmaxed",

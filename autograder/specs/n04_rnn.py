@@ -215,6 +215,7 @@ rnn_classifier = Exercise(
             ],
             hidden=[
                 Case("three layers", sequence((1, 5, 3, 2), 4, 3, seed=8)),
+                Case("two layers, one feature", sequence((1, 4, 2, 2), 3, 5, seed=10)),
                 Case("one layer, three features", sequence((3, 4, 1, 4), 3, 2, seed=9)),
             ],
         ),
@@ -241,7 +242,7 @@ gradient_flow = Exercise(
             share=2,
             public=[
                 Case("an RNN, 3 samples of 5 steps", flow("RNN", 3, 5, 2, seed=1)),
-                Case("a GRU and its mean state", flow("GRU", 2, 4, 3, seed=2, mean=True)),
+                Case("a GRU and its mean state, float64", flow("GRU", 2, 4, 3, seed=2, mean=True, dtype=torch.float64)),
             ],
             hidden=[
                 Case("as many samples as steps and features", flow("RNN", 4, 4, 4, seed=3, mean=True)),
@@ -254,7 +255,7 @@ gradient_flow = Exercise(
             "the model is left as it was",
             probe="rnn_gradients",
             public=[
-                Case("in evaluation mode", flow("RNN", 2, 3, 2, seed=7, training=False)),
+                Case("in evaluation mode, one weight frozen", flow("RNN", 2, 3, 2, seed=7, training=False, frozen=1)),
                 Case("with gradients from before", flow("RNN", 3, 4, 1, seed=8, preset=True)),
             ],
             hidden=[
@@ -266,6 +267,7 @@ gradient_flow = Exercise(
                     "an RNN in training mode, with gradients from before",
                     flow("RNN", 2, 5, 3, seed=10, mean=True, preset=True),
                 ),
+                Case("two weights frozen", flow("GRU", 4, 3, 1, seed=11, frozen=2)),
             ],
         ),
     ],
@@ -375,7 +377,10 @@ masked_last_step = Exercise(
             "ValueError for lengths outside 1 to T",
             probe="rnn_bad_lengths",
             public=[Case("T = 4", wrong_lengths(4, 2, [1, 4], [0, 3], [5, 2], [-1, 1], seed=6))],
-            hidden=[Case("T = 3", wrong_lengths(3, 4, [3, 1, 2], [1, 2, 0], [3, 3, 4], [2, -2, 3], [9, 1, 1], seed=7))],
+            hidden=[
+                Case("T = 3", wrong_lengths(3, 4, [3, 1, 2], [1, 2, 0], [3, 3, 4], [2, -2, 3], [9, 1, 1], seed=7)),
+                Case("T = 2, four sequences", wrong_lengths(2, 3, [2, 1, 2, 1], [2, 3, 1, 1], [0, 1, 1, 1], seed=8)),
+            ],
         ),
     ],
     misconceptions=n04_mistakes_gradients.MASKED_LAST_STEP,
@@ -425,7 +430,7 @@ bidirectional_rnn = Exercise(
             hidden=[Case("the third of 6 steps", {**sequence((1, 5, 1, 2), 4, 6, seed=12), "step": 2})],
         ),
         Part(
-            "shapes for other arguments",
+            "other arguments, and the same in training as in evaluation",
             probe="rnn_bidirectional_shapes",
             share=0.5,
             public=[

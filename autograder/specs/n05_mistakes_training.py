@@ -11,6 +11,22 @@ LAYER = 'layer = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}[kind]'
 
 FORECASTER = [
     *known(
+        "learned-too-little",
+        "The weights change, but the forecasts are not good enough: look at zero_grad, at the number of epochs and at the learning rate.",
+        ("lr=0.01)", "lr=5e-5)"),
+        ("torch.optim.Adam(", "torch.optim.SGD("),
+    ),
+    *known(
+        "target-squeezed",
+        "Forecasts (B, 1) and targets (B,) are broadcast to (B, B): compare tensors of one shape.",
+        ("y[rows])", "y[rows].squeeze(-1))"),
+    ),
+    *known(
+        "seed-not-used",
+        "`seed` alone decides the order of the batches: draw it with a generator of this seed, not with the global one.",
+        ("torch.randperm(len(X), generator=generator)", "torch.randperm(len(X))"),
+    ),
+    *known(
         "persistence",
         "The forecast is the window's last value: that is the baseline to beat, not a forecast.",
         (FORECAST, "return x[:, -1].expand(-1, self.fc.out_features) + 0 * self.fc(outputs[:, -1])"),
@@ -90,6 +106,22 @@ VOCABULARY = [
         (WORDS, 'words = ["<pad>", "<unk>", *kept[:max_size]]'),
     ),
     *known(
+        "max-size-off-by-one",
+        "max_size is the largest size allowed, the two specials included: here the dict gets one word too few or too many.",
+        (WORDS, f"{WORDS[:-len('[:max_size]')]}[: None if max_size is None else max_size - 1]"),
+        (WORDS, f"{WORDS[:-len('[:max_size]')]}[: None if max_size is None else max_size + 1]"),
+    ),
+    *known(
+        "cut-before-sorting",
+        "Sort by frequency first, and cut to max_size afterwards.",
+        (SORT, f"kept = kept if max_size is None else kept[: max_size - 2]\n    {SORT}"),
+    ),
+    *known(
+        "width",
+        "The rows have max_len columns, also where all texts are shorter.",
+        ("    return ids, lengths", "    return ids[:, : int(lengths.max())], lengths"),
+    ),
+    *known(
         "ties-by-first-appearance",
         "Words that are equally frequent come in alphabetical order, not in that of their first appearance.",
         (SORT, "kept.sort(key=lambda word: -counts[word])"),
@@ -143,6 +175,7 @@ VOCABULARY = [
         "lengths-before-the-cut",
         "The lengths count what is left after the cut to max_len.",
         (LENGTH, "lengths[row] = max(len(words), 1)"),
+        (LENGTH, "lengths[row] = len(words)"),
     ),
     *known(
         "cut-at-the-front",
@@ -161,6 +194,7 @@ VOCABULARY = [
         "dtype",
         "Indices and lengths are long tensors.",
         ("max_len, dtype=torch.long)", "max_len)"),
+        ("max_len, dtype=torch.long)", "max_len, dtype=torch.int32)"),
         ("lengths = torch.zeros(len(texts), dtype=torch.long)", "lengths = torch.zeros(len(texts))"),
         ("    return ids, lengths", "    return ids, lengths.tolist()"),
     ),
@@ -221,6 +255,23 @@ SENTIMENT_LSTM = [
         (LOGITS, LOGITS + ".softmax(-1)"),
     ),
     *known(
+        "embedding-not-learned",
+        "The embedding is trained, too: do not freeze or detach it.",
+        (EMBEDDING, EMBEDDING + "\n        self.embedding.weight.requires_grad_(False)"),
+    ),
+    *known(
+        "pooled",
+        "The logits come from the state after the last real word, not from a mean over the words.",
+        [(RUN, "outputs, _ = self.lstm(x)\n        real = (torch.arange(ids.shape[1]) < lengths[:, None]).unsqueeze(-1)"),
+         (LOGITS, "return self.fc((outputs * real).sum(dim=1) / lengths[:, None])")],
+    ),
+    *known(
+        "dropout-rate-fixed",
+        "The rate of the dropout is an argument: with 0 nothing is dropped.",
+        ("self.dropout = nn.Dropout(dropout)", "self.dropout = nn.Dropout(0.3)"),
+        ("self.dropout = nn.Dropout(dropout)", "self.dropout = nn.Dropout()"),
+    ),
+    *known(
         "padding-row-not-zero",
         "The embedding's row for padding must be zero and stay zero: tell nn.Embedding its padding_idx.",
         (EMBEDDING, EMBEDDING.replace(", padding_idx=pad_idx", "")),
@@ -275,6 +326,17 @@ LENGTH_STUDY = [
         "seed-ignored",
         "The same seed must give the same accuracies, whatever ran before: seed the weights as well as the data.",
         [("set_seed(seed)", "pass"), (DRAWN, "X = torch.randn(1300, length, 1)"), SHORT],
+    ),
+    *known(
+        "seed-fixed",
+        "The argument `seed` is not used: another seed must draw other data.",
+        [("set_seed(seed)", "set_seed(0)"), (DRAWN, f"generator.manual_seed(length)\n        {DRAWN}"), (FIT, FIT.replace("seed=seed", "seed=0").replace(*SHORT))],
+    ),
+    *known(
+        "parameters-of-a-part",
+        "Count the parameters of the whole network: numel() of every one of them.",
+        [("sum(parameter.numel() for parameter in model.parameters())", "sum(parameter.numel() for parameter in model.recurrent.parameters())"), SHORT],
+        [("sum(parameter.numel() for parameter in model.parameters())", "len(list(model.parameters()))"), SHORT],
     ),
     *known(
         "pairs",

@@ -96,14 +96,19 @@ def rnn_from_scratch(answer, sizes, x, hidden=None, seed=0.0):
 
 @probe
 def rnn_from_scratch_twice(answer, sizes, x, other, seed=0.0):
-    """Three calls of one model in a row; the first and the last have the same input."""
-    model, _ = scratch(answer, sizes, seed)
+    """Three calls of one model in a row; the first and the last have the same input. Then zeros, given and not."""
+    model, weights = scratch(answer, sizes, seed)
     with torch.no_grad():
-        return {
+        seen = {
             "outputs of the first call": model(x)[0],
             "outputs of a second call, with another batch": model(other)[0],
             "outputs of a third call, with the first batch": model(x)[0],
         }
+        for parameter in model.parameters():  # biases, if any, and whatever else there is
+            if not any(parameter is weight for weight in weights):
+                parameter.fill_(0.3)
+        (without, _), (zeros, _) = model(x), model(x, x.new_zeros(len(x), sizes[1]))
+    return seen | {"no state given is the same as zeros": torch.allclose(without, zeros, atol=1e-5)}
 
 
 class _Strays(TorchFunctionMode):
@@ -181,7 +186,8 @@ def judge_sum_data(observation, shape):
         "y is 1 where the sum is negative": _share(y[clear], -total[clear]) == 1,
         "y depends on the first step alone": _share(y, X[:, 0].sum(1)) > 0.999,
         "y depends on the last step alone": _share(y, X[:, -1].sum(1)) > 0.999,
-        "y depends on the first feature alone": shape[2] > 1 and _share(y, X[:, :, 0].sum(1)) > 0.999,
+        "y depends on one feature alone": shape[2] > 1
+        and any(_share(y, X[:, :, place].sum(1)) > 0.999 for place in (0, -1)),
     }
     if X.numel() >= 10_000:
         within = (X.abs() < 1).double().mean().item()
@@ -190,6 +196,7 @@ def judge_sum_data(observation, shape):
             "the standard deviation is about 1": abs(X.std().item() - 1) < 0.05,
             "68 % of the numbers lie between -1 and 1, as in a normal distribution": abs(within - 0.6827) < 0.025,
             "all numbers are drawn anew": X.unique().numel() > 0.95 * X.numel(),
+            "the numbers are as drawn, not standardised": abs(X.mean().item()) > 1e-6,
         }
     return found
 
@@ -264,6 +271,7 @@ def rnn_size(answer, arguments, x):
     return {
         "number of parameters": sum(p.numel() for p in model.parameters()),
         "shape of the logits": shape_of(model(x)),
+        "dropout between rnn's layers": model.rnn.dropout if model.rnn.num_layers > 1 else 0.0,
     }
 
 
@@ -298,10 +306,12 @@ class Reader(nn.Module):
 
 
 @probe
-def rnn_gradients(answer, kind, hidden, classes, x, y, mean=False, training=True, preset=False, seed=0.0):
+def rnn_gradients(answer, kind, hidden, classes, x, y, mean=False, training=True, preset=False, frozen=0, seed=0.0):
     """The norms, twice, and what the call left behind in the model."""
     model = Reader(kind, x.shape[-1], hidden, classes, mean).to(x.dtype).train(training)
     set_parameters(by_name(model), seed, gain=2.0)
+    for parameter in by_name(model)[:frozen]:
+        parameter.requires_grad_(False)
     if preset:  # gradients that someone still needs
         for number, parameter in enumerate(by_name(model)):
             parameter.grad = spread(parameter.shape, number).to(x.dtype) if number % 3 else None
@@ -363,10 +373,10 @@ def rnn_clip(answer, grads, max_norm, generator=False):
 
 @probe
 def rnn_last_valid(answer, outputs, lengths):
-    """The states that are picked, and the gradient of all states."""
+    """The states that are picked, the gradient of all states, and the lengths afterwards."""
     outputs = outputs.requires_grad_()
     picked = answer.last_valid_step(outputs, lengths)
-    return {"picked": picked, "gradient of outputs": gradient(mixed(picked), outputs)}
+    return {"picked": picked, "gradient of outputs": gradient(mixed(picked), outputs), "lengths afterwards": lengths}
 
 
 @probe
@@ -569,10 +579,17 @@ def rnn_score(answer, sizes, x, step, seed=0.0):
 
 @probe
 def rnn_bidirectional_shapes(answer, arguments, x):
-    """Shapes for keyword arguments; the others take their defaults."""
-    model = answer.BidirectionalRNN(**arguments).eval()
-    logits = model(x)
+    """Shapes for keyword arguments; the others take their defaults. And whether training changes what is computed."""
+    model = answer.BidirectionalRNN(**arguments).train()
+    with torch.no_grad():
+        in_training, training_weights = model(x), getattr(model, "attention_weights", None)
+        logits = model.eval()(x)
+    weights = model.attention_weights
+    tensors = isinstance(weights, torch.Tensor) and shape_of(training_weights) == shape_of(weights)
+    alike = tensors and torch.allclose(training_weights, weights, atol=1e-5)
     return {
-        "shape of the logits": shape_of(logits), "shape of attention_weights": shape_of(model.attention_weights),
+        "shape of the logits": shape_of(logits), "shape of attention_weights": shape_of(weights),
         "rnn's hidden_size and num_layers": [model.rnn.hidden_size, model.rnn.num_layers],
+        "the logits in training are those in evaluation": torch.allclose(in_training, logits, atol=1e-5),
+        "attention_weights in training are those in evaluation": alike,
     }  # fmt: skip

@@ -140,6 +140,7 @@ def parameter_counts(answer, layers):
 def parameter_defaults(answer, kind, input_size, hidden_size):
     """The count without the last two arguments, and with all of them by place."""
     return {
+        "type of a count": type(answer.rnn_parameter_count(kind, input_size, hidden_size)).__name__,
         "one layer, one direction": answer.rnn_parameter_count(kind, input_size, hidden_size),
         "three layers, two directions": answer.rnn_parameter_count(kind, input_size, hidden_size, 3, True),
     }
@@ -194,22 +195,25 @@ def judge_classifier_dropout(observation, p):
         ),
         "dropout inside a single layer": bool((states["1 layer"][0] - states["1 layer"][1]).abs().max() > 1e-6),
         "share of features dropped before fc in training": "as asked"
-        if abs(share - p) < 0.15
+        if abs(share - p) < 0.1
         else "about none"
         if share < 0.05
         else "another",
+        "dropout of the recurrent layer, two layers": observation["rate with two layers"],
+        "dropout of the recurrent layer by default": observation["rate by default"],
         "features dropped before fc in evaluation": bool((observation["what fc reads in evaluation"] == 0).any()),
     }
 
 
 @probe(judge=judge_classifier_dropout)
-def classifier_dropout(answer, name, x):
+def classifier_dropout(answer, name, x, rate):
     """States and what fc reads, in training and in evaluation; warnings; parameters of a model made without arguments."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        single = classifier(answer, name, (x.shape[-1], 12, 1, 3), 0.0)
+        single = classifier(answer, name, (x.shape[-1], 12, 1, 3), 0.0, rate)
+    double, default = classifier(answer, name, (x.shape[-1], 12, 2, 3), 0.0, rate), getattr(answer, name)()
     states, read = {"1 layer": [], "2 layers": []}, {True: [], False: []}
-    for label, model in (("1 layer", single), ("2 layers", classifier(answer, name, (x.shape[-1], 12, 2, 3), 0.0))):
+    for label, model in (("1 layer", single), ("2 layers", double)):
         recurrent = getattr(model, name.lower())
         recurrent.register_forward_hook(
             lambda module, inputs, output, found=states[label]: found.append(_first_tensor(output))
@@ -226,7 +230,9 @@ def classifier_dropout(answer, name, x):
         "what fc reads in training": torch.cat(read[True]),
         "what fc reads in evaluation": torch.cat(read[False]),
         "warnings with one layer": len(caught),
-        "parameters by default": parameters_of(getattr(answer, name)()),
+        "parameters by default": parameters_of(default),
+        "rate with two layers": getattr(double, name.lower()).dropout,
+        "rate by default": getattr(default, name.lower()).dropout,
     }
 
 
@@ -331,6 +337,19 @@ def forecast(answer, kind, series, window, future, seed):
         return {"forecast": model(future.to(device)), "losses": losses, "weights changed": changed}
 
 
+@probe
+def forecaster_seed(answer, kind, X, y, seed):
+    """Whether training the same model twice with one seed, under two global seeds, gives the same losses."""
+    runs = []
+    for number in (1, 2):
+        torch.manual_seed(5)
+        model = answer.Forecaster(kind, 6)
+        torch.manual_seed(number)
+        runs.append(torch.as_tensor(answer.train_forecaster(model, X.clone(), y.clone(), seed)).double())
+    alike = runs[0].shape == runs[1].shape and torch.allclose(*runs, rtol=1e-4)
+    return {"the same model, data and seed give the same losses, whatever the global seed": bool(alike)}
+
+
 # --- vocabulary and sentiment_lstm -------------------------------------------------------------------------------------------------
 
 
@@ -388,6 +407,7 @@ def judge_sentiment(observation):
         "other rows of the embedding change in training": observation["other rows changed"],
         "the loss falls in training": bool(observation["losses"][-1] < 0.9 * observation["losses"][0]),
         "shape of the logits of a model with default arguments": observation["default"],
+        "with dropout=0 training computes what evaluation does": observation["no dropout"],
     }
 
 
@@ -396,6 +416,9 @@ def sentiment_training(answer, words, ids, lengths, labels, pad_idx=0):
     """The padding row before and after twelve steps of Adam on one batch, and the losses."""
     model = answer.SentimentLSTM(words, embedding_dim=8, hidden_dim=8, pad_idx=pad_idx).train()
     before = model.embedding.weight.detach().clone()
+    with torch.no_grad():
+        in_training, in_evaluation = (model.train(mode)(ids, lengths.clone()) for mode in (True, False))
+    model.train()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
     losses = []
     for _ in range(12):
@@ -408,6 +431,7 @@ def sentiment_training(answer, words, ids, lengths, labels, pad_idx=0):
     return {
         "padding row at first": before[pad_idx], "padding row after training": after[pad_idx],
         "other rows changed": not torch.equal(before, after), "losses": losses,
+        "no dropout": torch.allclose(in_training, in_evaluation, atol=1e-5),
         "default": form(answer.SentimentLSTM(words, pad_idx=pad_idx).eval()(ids, lengths.clone())),
     }  # fmt: skip
 
@@ -482,7 +506,8 @@ class Recorder:
             for x in trained:
                 rows.setdefault(str(x.shape[1]), []).append(x)
             rows = {length: torch.cat(parts)[:KEPT] for length, parts in rows.items()}
-            found.append({"kind": calls[0]["kind"], "trained": rows, "evaluations": joined})
+            whole = None if isinstance(self.models[number], nn.RNNBase) else parameters_of(self.models[number])
+            found.append({"kind": calls[0]["kind"], "trained": rows, "evaluations": joined, "parameters": whole})
         return found
 
 
@@ -540,12 +565,15 @@ def judge_study(observation, lengths, kinds):
     facts["parameters are whole numbers above 0"] = all(
         isinstance(row["parameters"], int) and row["parameters"] > 0 for row in results
     )
-    facts["seconds are numbers from 0"] = all(float(row["seconds"]) >= 0 for row in results)
+    facts["parameters are those of the whole network"] = all(_counted(row, models) for row in results)
+    facts["seconds are numbers from 0"] = all(0 <= float(row["seconds"]) < 1000 for row in results)
     if "again" in observation:
         again = {f"{row['kind']} {row['length']}": float(row["accuracy"]) for row in observation["again"]}
         facts["the same seed gives the same accuracies"] = all(
             abs(again.get(f"{row['kind']} {row['length']}", -1) - float(row["accuracy"])) < 1e-4 for row in results
         )
+        other = [float(row["accuracy"]) for row in observation["other seed"]]
+        facts["another seed gives other accuracies"] = other != accuracies
     trained = {int(length) for model in models for length in model["trained"]}
     seen = len(trained) > 0  # an answer that calls no module on whole sequences cannot be looked into
     facts["lengths that no network is trained on"] = [length for length in lengths if seen and length not in trained]
@@ -557,6 +585,12 @@ def judge_study(observation, lengths, kinds):
         _measured(row, models) for row in results
     )
     return facts
+
+
+def _counted(row: dict, models: list[dict]) -> bool:
+    """Whether a network that was trained on this length has that many parameters; yes if none could be looked into."""
+    fitting = [model["parameters"] for model in models if str(row["length"]) in model["trained"] and model["kind"] == row["kind"]]
+    return None in fitting or not fitting or row["parameters"] in fitting
 
 
 def _measured(row: dict, models: list[dict]) -> bool:
@@ -595,4 +629,5 @@ def study(answer, options, lengths, repeat=True):
     if repeat:
         torch.manual_seed(12345)
         seen["again"] = answer.length_study(**options)
+        seen["other seed"] = answer.length_study(**{**options, "seed": options.get("seed", 0) + 7})
     return seen
