@@ -49,7 +49,8 @@ use_style()
 # - a **buffer** `pe` of shape `(1, max_len, d_model)`, float32, by the formula above, $t$ from 0. Sine stands
 #   in the even columns, cosine in the odd ones. A buffer moves with the model, but is not trained.
 # - An odd `d_model` works too: the last column is then a sine without its cosine.
-# - `forward(x)`, `x` `(B, T, d_model)`, returns `dropout(x + pe[:, :T])`: the dropout acts on the sum.
+# - `forward(x)`, `x` `(B, T, d_model)`, returns `dropout(x + pe[:, :T])`: the dropout acts on the sum, and `x`
+#   itself is not changed.
 # - `T = max_len` is allowed; a longer `x` raises `ValueError`.
 #
 # <details><summary>Hint</summary>Make a table of angles, one row a position and one column a pair. Then fill
@@ -114,9 +115,9 @@ with once_answered("positional_encoding"):
 #
 # Most language models of today do not add positions. They **rotate** queries and keys (Su et al. 2021).
 # Each pair of neighbouring features is a point in a plane. At position $t$, pair $i$ of $d/2$ turns by the
-# angle $\varphi = t \cdot b^{-2i/d}$, with base $b = 10000$:
+# angle $\varphi = t \cdot \text{base}^{-2i/d}$, with base 10000:
 #
-# $$(a, b') \mapsto (a\cos\varphi - b'\sin\varphi,\; a\sin\varphi + b'\cos\varphi).$$
+# $$(a, b) \mapsto (a\cos\varphi - b\sin\varphi,\; a\sin\varphi + b\cos\varphi).$$
 #
 # If the query is turned by $m$ steps and the key by $n$, their dot product feels only the difference $m-n$.
 # Lengths stay as they are.
@@ -300,8 +301,9 @@ class TransformerEncoderBlock(nn.Module):
 #   follow.
 # - Positions by any scheme you like (your `PositionalEncoding`, a learned table, rotary, …): the same steps in
 #   another order must give other logits. Whether the CLS has a position too is free.
-# - `num_layers` encoder blocks, your own or PyTorch's `nn.TransformerEncoderLayer`, pre- or post-norm, in
-#   any nn container. Logits come from the final state at place 0 alone.
+# - `num_layers` encoder blocks with `num_heads` heads, one after the other, your own or PyTorch's
+#   `nn.TransformerEncoderLayer`, pre- or post-norm, in any nn container. Logits come from the final state at
+#   place 0 alone.
 # - `max_len` counts the steps of `x`, *without* the CLS: `T = max_len` works, more raises `ValueError`.
 #
 # <details><summary>Hint</summary>One CLS for each sample: `expand`. How many places does a series of
@@ -363,7 +365,7 @@ with once_answered("transformer_classifier"):
 # ## 5. Real sentences
 #
 # Now words in place of numbers, and sentences of different lengths: padding comes in. The sentences are
-# the film reviews of notebook 5. A CLS token goes first, words seen less than three times become `<unk>`.
+# the film reviews of notebook 5. A CLS token goes first, words seen fewer than three times become `<unk>`.
 
 # %% tags=["demo"]
 reviews, PLACES = movie_reviews(), 28
@@ -603,7 +605,9 @@ class TransformerDecoderBlock(nn.Module):
 # - `forward(src, tgt)` does both and returns the logits. `tgt` is fed as it is: the caller shifts it.
 # - Two `nn.Embedding`s of width `d_model`, one for each vocabulary. What comes out is **multiplied by
 #   $\sqrt{d_{model}}$**, then gets its positions (any scheme) in encoder *and* decoder; then `num_layers`
-#   encoder blocks and `num_layers` decoder blocks; a linear layer at the end.
+#   encoder blocks and `num_layers` decoder blocks, one after the other; a linear layer at the end.
+# - Let both embeddings *start small*: `nn.init.normal_(embedding.weight, std=d_model**-0.5)`. No check here
+#   sees it, but without it the model will hardly learn to reverse strings below.
 # - Source padding (`src == pad_idx`) is hidden from the encoder's self-attention *and* from cross-attention:
 #   more padding changes nothing. The decoder is causal.
 # - Free: pre- or post-norm, activation, kind of positions, PyTorch's layers or yours, and whether padding in
@@ -656,7 +660,9 @@ class Transformer(nn.Module):
 
 # %% [markdown]
 # Why $\sqrt{d_{model}}$? The paper shares the embedding matrix with the last linear layer, whose weights
-# must be small. Scaled up, the tokens are not drowned by the positions, whose values reach 1.
+# start small, at a standard deviation of $1/\sqrt{d_{model}}$. Scaled up, tokens are about as large as the
+# positions, whose values reach 1. *A common error* is to scale up PyTorch's embeddings as they are: these start
+# at 1, become 8 for $d_{model} = 64$, and drown the positions. Tokens are then learned, their order hardly.
 #
 # ### Writing: greedy decoding
 #
@@ -671,7 +677,8 @@ class Transformer(nn.Module):
 #
 # - `model` has `encode`, `decode` and `forward`, as your `Transformer` has. Start each row with `bos`; at each
 #   step append the symbol with the highest logit at the *last* position.
-# - A row ends with its first `eos`, which is kept. After it the row holds only 0, whatever the model says.
+# - A row ends with its first `eos`, which is kept. After it the row holds only 0, whatever the model says. A 0
+#   before it ends nothing.
 # - Stop as soon as *every* row has its `eos`, or after `max_len` steps. The result has as many columns as
 #   steps were taken; `bos` is not in it.
 # - The model runs in eval mode and without gradients. Afterwards it is in the mode (`model.training`) in which
@@ -729,7 +736,8 @@ def greedy_decode(model, src, bos, eos, max_len):
 #   fresh strings each, a rate that rises to 5e-3 and falls again (`OneCycleLR`).
 #
 # <details><summary>Hint</summary>Train until greedy decoding is right, not until the loss looks low: print
-# both. If the loss is tiny and decoding fails, look at the shift and the causal mask first.</details>
+# both. If the loss is tiny and decoding fails, look at the shift and the causal mask first. If the loss falls
+# only to about 1, look at how the embeddings start.</details>
 
 # %% exercise="train_reversal"
 def train_reversal(seed=0):
@@ -894,7 +902,7 @@ with once_answered("rotary"):
 
 # %% [markdown]
 # *Figure:* Loss of the next letter by step; dashed, the best that can be done from one letter alone
-# (counted pairs). The transformer passes below that line within 40 steps, and goes on to fall to about 1.8.
+# (counted pairs). The transformer passes below that line after about 40 steps, and goes on to fall to about 1.8.
 
 # %% [markdown]
 # It writes words and word-like sounds, hardly sense: 10 seconds of training, 32 letters of memory. Large

@@ -12,6 +12,18 @@ READ = "return self.fc(x[:, 0])"
 TABLE = "self.positions = PositionalEncoding(d_model, max_len + 1, dropout)  # one more, for the CLS"
 STACK = "self.blocks = nn.ModuleList(TransformerEncoderBlock(*sizes) for _ in range(num_layers))"
 STEP = "x, _ = block(x)"
+WRONG_ERROR = (JOIN, f"if x.shape[1] > self.max_len:\n            raise RuntimeError\n        {JOIN}")
+CLS_READ = "cls = self.cls_token.expand(len(x), -1, -1)"
+NOT_CAUSAL = (
+    STEP,
+    "see, later = block.self_attn.forward, torch.ones(x.shape[1], x.shape[1]).triu(1).bool()\n"
+    "            block.self_attn.forward = lambda *a, **k: see(*a, **{**k, 'attn_mask': later})\n"
+    "            x, _ = block(x)\n"
+    "            block.self_attn.forward = see",
+)
+HEADS = "The number of heads is an argument: every attention has num_heads of them."
+D_FF = "The width of the feed-forward network, d_ff, is an argument."
+CHAIN = "Each block takes what the block before it gave: here only the last block's result is used."
 AT_THE_END = (JOIN, "x = self.positions(torch.cat([self.project(x), cls], dim=1))")
 
 TRANSFORMER_CLASSIFIER = [
@@ -44,6 +56,8 @@ TRANSFORMER_CLASSIFIER = [
         "More than max_len steps raise ValueError; the CLS is not counted.",
         (TABLE, "self.positions = PositionalEncoding(d_model, max_len + 2, dropout)"),
         (TABLE, "self.positions = PositionalEncoding(d_model, 5000, dropout)"),
+        [(TABLE, "self.positions = PositionalEncoding(d_model, max_len + 1, dropout)\n        self.max_len = max_len"), WRONG_ERROR],
+        [(TABLE, "self.positions = PositionalEncoding(d_model, max_len + 2, dropout)\n        self.max_len = max_len + 1"), WRONG_ERROR],
     ),
     *known(
         "no-positions",
@@ -53,16 +67,35 @@ TRANSFORMER_CLASSIFIER = [
         [(JOIN, "x = torch.cat([self.positions(cls), self.project(x)], dim=1)")],
     ),
     *known(
+        "positions-over-batch",
+        "Positions go along the time axis, axis 1: here they are added along the batch.",
+        (JOIN, "x = torch.cat([cls, self.project(x)], dim=1)\n        x = x + self.positions.pe[0, : len(x)].unsqueeze(1)"),
+    ),
+    *known(
         "cls-not-trained",
         "cls_token is an nn.Parameter of shape (1, 1, d_model): a plain tensor or a buffer is never trained.",
         (CLS, "self.cls_token = 0.02 * torch.randn(1, 1, d_model)"),
         (CLS, 'self.register_buffer("cls_token", 0.02 * torch.randn(1, 1, d_model))'),
         (CLS, "self.cls_token = nn.Parameter(0.02 * torch.randn(1, 1, d_model), requires_grad=False)"),
     ),
-    *known("cls-shape", "cls_token has the shape (1, 1, d_model).", [(CLS, "self.cls_token = nn.Parameter(0.02 * torch.randn(d_model))")]),
+    *known("cls-shape", "cls_token has the shape (1, 1, d_model).",
+           [(CLS, "self.cls_token = nn.Parameter(0.02 * torch.randn(d_model))"), (CLS_READ, "cls = self.cls_token.expand(len(x), 1, -1)")],
+           [(CLS, "self.cls_token = nn.Parameter(0.02 * torch.randn(1, d_model))"), (CLS_READ, "cls = self.cls_token.expand(len(x), 1, -1)")]),
     *known("cls-not-used", "The CLS token itself must stand at place 0, not zeros and not a copy without its gradient.",
-           ("cls = self.cls_token.expand(len(x), -1, -1)", "cls = torch.zeros_like(self.cls_token).expand(len(x), -1, -1)"),
-           ("cls = self.cls_token.expand(len(x), -1, -1)", "cls = self.cls_token.detach().expand(len(x), -1, -1)")),
+           (CLS_READ, "cls = torch.zeros_like(self.cls_token).expand(len(x), -1, -1)"),
+           (CLS_READ, "cls = self.cls_token.detach().expand(len(x), -1, -1)"),
+           (CLS_READ, "cls = torch.randn(len(x), 1, self.cls_token.shape[-1])")),
+    *known("cls-in-one-sample", "Every sample gets the same CLS token: expand it over the batch.",
+           (CLS_READ, "cls = torch.cat([self.cls_token, torch.zeros(len(x) - 1, 1, self.cls_token.shape[-1])])")),
+    *known("steps-not-seen",
+           "The CLS at place 0 does not see the steps: the blocks take the batch first (batch_first=True in PyTorch's), and an encoder has no causal mask.",
+           NOT_CAUSAL, (STEP, "x = block(x.transpose(0, 1))[0].transpose(0, 1)")),
+    *known("input-size-ignored", "The number of values at each step, input_size, is an argument.", ("nn.Linear(input_size, d_model)", "nn.Linear(1, d_model)")),
+    *known("heads-ignored", HEADS, *(("sizes = (d_model, num_heads,", f"sizes = (d_model, {heads},") for heads in (1, 2, 4))),
+    *known("blocks-not-chained", CHAIN, [(STEP, "out, _ = block(x)"), (READ, "return self.fc(out[:, 0])")]),
+    *known("squeezed", "Keep both axes of the logits, for one sample too: no squeeze.", (READ, f"{READ}.squeeze()")),
+    *known("returns-more", "Return the logits alone.", (READ, f"{READ}, x")),
+    *known("argmax", "Return the logits, one for each class, not the class: argmax has no gradient.", (READ, f"{READ}.argmax(dim=-1)")),
     *known("softmaxed", LOGITS, (READ, f"{READ}.softmax(dim=-1)"), (READ, f"{READ}.log_softmax(dim=-1)"), (READ, f"{READ}.sigmoid()")),
     *known("plain-list", PLAIN_LIST, (STACK, STACK.replace("nn.ModuleList(", "list("))),
     *known(
@@ -72,11 +105,10 @@ TRANSFORMER_CLASSIFIER = [
         (STACK, "self.blocks = nn.ModuleList([TransformerEncoderBlock(*sizes)] * num_layers)"),
     ),
     *known(
-        "d-ff-ignored", "The width of the feed-forward network, d_ff, is an argument.",
-        ("sizes = (d_model, num_heads, d_ff, dropout)", "sizes = (d_model, num_heads, 4 * d_model, dropout)"),
+        "d-ff-ignored", D_FF, *(("sizes = (d_model, num_heads, d_ff, dropout)", f"sizes = (d_model, num_heads, {width}, dropout)") for width in ("4 * d_model", 2048))
     ),
-    *known("samples-mixed", "The blocks take the batch first: here the samples of a batch attend to each other.",
-           (STEP, "x = block(x.transpose(0, 1))[0].transpose(0, 1)")),
+    *known("samples-mixed", "Every sample is worked on by itself: here a mean over the batch enters.",
+           (JOIN, "x = self.project(x)\n        x = self.positions(torch.cat([cls, x - x.mean(dim=0)], dim=1))")),
     *known("classes-fixed", "The number of classes is an argument.", ("self.fc = nn.Linear(d_model, num_classes)", "self.fc = nn.Linear(d_model, 2)")),
     *known("dropout-always", DROPOUT_ALWAYS, (READ, "return self.fc(F.dropout(x[:, 0], 0.3))")),
 ]  # fmt: skip
@@ -141,6 +173,7 @@ TRANSFORMER = [
         "The factor is the square root of d_model.",
         [(SOURCE, SOURCE.replace("self.scale", "self.scale**2")), (TARGET, TARGET.replace("self.scale", "self.scale**2"))],
         [(SOURCE, SOURCE.replace("* self.scale", "/ self.scale")), (TARGET, TARGET.replace("* self.scale", "/ self.scale"))],
+        ("self.pad_idx, self.scale = pad_idx, math.sqrt(d_model)", "self.pad_idx, self.scale = pad_idx, math.sqrt(d_model / num_heads)"),
     ),
     *known("no-positions", NO_POSITIONS,
            [(SOURCE, "x = self.src_embedding(src) * self.scale"), (TARGET, "x = self.tgt_embedding(tgt) * self.scale")],
@@ -162,6 +195,16 @@ TRANSFORMER = [
            ("self.fc = nn.Linear(d_model, tgt_vocab_size)", "self.fc = nn.Linear(d_model, src_vocab_size)"),
            ("self.src_embedding = nn.Embedding(src_vocab_size, d_model)", "self.src_embedding = nn.Embedding(tgt_vocab_size, d_model)"),
            ("self.tgt_embedding = nn.Embedding(tgt_vocab_size, d_model)", "self.tgt_embedding = nn.Embedding(src_vocab_size, d_model)")),
+    *known("diagonal-hidden", "A target position may look at itself: hide what comes later, not the diagonal.",
+           (DECODE, SEES_ALL[1].replace("None", "torch.ones(tgt.shape[1], tgt.shape[1]).triu().bool()"))),
+    *known("dropout-always", DROPOUT_ALWAYS, (LOGIT, "return self.fc(F.dropout(x, 0.1))")),
+    *known("heads-ignored", HEADS, *(("sizes = (d_model, num_heads,", f"sizes = (d_model, {heads},") for heads in (1, 2, 4))),
+    *known("d-ff-ignored", D_FF, ("sizes = (d_model, num_heads, d_ff, dropout)", "sizes = (d_model, num_heads, 4 * d_model, dropout)")),
+    *known("blocks-not-chained", CHAIN, [(ENCODE, ENCODE.replace("x, _", "out, _")), ("        return x\n", "        return out\n")],
+           [(DECODE, DECODE.replace("x =", "out =")), (LOGIT, "return self.fc(out)")]),
+    *known("argmax", "Return the logits, one for each symbol of the target vocabulary, not the best symbol.", (LOGIT, f"{LOGIT}.argmax(dim=-1)")),
+    *known("encode-returns-more", "encode returns the memory alone, not a pair.",
+           [("        return x\n", "        return x, _\n"), (FORWARD, "return self.decode(tgt, self.encode(src)[0], src)")]),
     *known("max-len-too-short", "Sources and targets of max_len symbols are allowed.",
            ("self.positions = PositionalEncoding(d_model, max_len, dropout)", "self.positions = PositionalEncoding(d_model, max_len - 1, dropout)")),
     *known("returns-more", "forward returns the logits alone.", (FORWARD, f"{FORWARD}, None")),
@@ -194,7 +237,8 @@ GREEDY_DECODE = [
     *known("not-zero-after-eos", "After a row's EOS it holds only 0, whatever the model goes on to say.",
            (SYMBOL, "symbol = logits[:, -1].argmax(dim=-1)"), (SYMBOL, SYMBOL.replace("finished, 0", "finished, eos"))),
     *known("never-stops", "Stop as soon as every row has its EOS: the result has as many columns as steps were taken.",
-           (STOP, "if False:"), (STOP, "if (symbol == eos).all():")),
+           (STOP, "if False:"), (STOP, "if (symbol == eos).all():"),
+           ("finished = finished | (symbol == eos)", "finished = symbol == eos")),
     *known("too-many-steps", "At most max_len symbols are written.", (LOOP, "for _ in range(max_len + 1):")),
     *known("training-mode", "The model must run in eval mode: otherwise dropout is active.", (EVAL, "    pass")),
     *known("mode-not-restored", "Put the model back into the mode in which you found it.",
@@ -209,6 +253,11 @@ GREEDY_DECODE = [
            ("logits = model.decode(written, memory, src)", "logits = model.decode(written[:, 1:] if written.shape[1] > 1 else written, memory, src)")),
     *known("bos-ignored", "Start with the symbol given as bos.", ("torch.full((len(src), 1), bos,", "torch.full((len(src), 1), 1,"),
            ("torch.full((len(src), 1), bos,", "torch.full((len(src), 1), 0,")),
+    *known("zero-ends-a-row", "A row ends with its first EOS alone: a 0 that the model writes before is a symbol like any other.",
+           ("(symbol == eos)", "(symbol == eos) | (symbol == 0)"),
+           (SYMBOL, SYMBOL.replace("finished, 0", "(written[:, -1] == eos) | (written[:, -1] == 0), 0"))),
+    *known("gradients-left-off", "Gradients are on again afterwards: torch.no_grad() as a context or decorator sees to that.",
+           (NO_GRAD, "torch.set_grad_enabled(False)\n    if True:")),
     *known("floats", "Symbols are whole numbers: return a long tensor.", (RESULT, "return written[:, 1:].float()")),
 ]  # fmt: skip
 
@@ -251,5 +300,19 @@ TRAIN_REVERSAL = [
         [(MODEL, MODEL + "\n    see = model.decoder[0].self_attn.forward\n"
           "    model.decoder[0].self_attn.forward = lambda *a, **k: see(*a, **{**k, 'attn_mask': None})"), SHORTER],
     ),
-    *known("too-short", "The model has learned too little: train longer, or with a better learning rate.", ("steps = 500", "steps = 40")),
+    *known(
+        "positions-drowned",
+        "The embeddings start too large: nn.Embedding's standard deviation is 1, and times the root of d_model it drowns the positions, so order "
+        "is learned slowly. Start both tables at 1/sqrt(d_model).",
+        [(MODEL, f"{MODEL}\n    nn.init.normal_(model.src_embedding.weight)\n    nn.init.normal_(model.tgt_embedding.weight)"), SHORTER],
+    ),
+    *known("symbols-3-to-11", "Symbol 12 is never written: the symbols are 3 to 12, and torch.randint leaves its upper end out.",
+           [("torch.randint(3, 13,", "torch.randint(3, 12,"), SHORTER]),
+    *known("bos-in-the-target", "The target starts with the string's last symbol: BOS is fed, never predicted.",
+           [(LOSS, "tgt, shifted = F.pad(tgt, (1, 0), value=1), F.pad(shifted, (1, 0), value=1)\n        " + LOSS), SHORTER]),
+    *known("copied", "The strings are written forwards: the target is the source's symbols in reverse order.",
+           [("src.gather(1, mirrored)", "src"), SHORTER]),
+    *known("diverged", "Every string gets one symbol over and over: training has diverged; lower the learning rate, clip the gradients.",
+           [("OneCycleLR(optimizer, 5e-3,", "OneCycleLR(optimizer, 0.3,"), SHORTER]),
+    *known("too-short", "The model has learned too little: train longer, on fresh strings at each step, or with a better learning rate.", ("steps = 500", "steps = 40")),
 ]  # fmt: skip

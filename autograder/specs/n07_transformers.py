@@ -1,8 +1,8 @@
-"""Notebook 7, transformers: points, parts and cases. Its misconceptions stand in n07_mistakes and n07_mistakes_models."""
+"""Notebook 7, transformers: points, parts and cases. Its misconceptions stand in the files n07_mistakes*."""
 
 import torch
 
-from autograder.specs import n07_mistakes, n07_mistakes_models
+from autograder.specs import n07_mistakes, n07_mistakes_blocks, n07_mistakes_models
 from autograder.specs.spec import Case, Exercise, Part, quiz
 
 
@@ -96,6 +96,7 @@ rotary = Exercise(
             public=[
                 Case("one sequence, five steps, six features", {"x": numbers(1, 5, 6, seed=1)}),
                 Case("no leading axis, base 100", {"x": numbers(4, 4, seed=2), "base": 100.0}),
+                Case("two samples, two heads", {"x": numbers(2, 2, 3, 4, seed=8)}),
             ],
             hidden=[
                 Case("samples and heads", {"x": numbers(2, 3, 7, 8, seed=3)}),
@@ -153,7 +154,7 @@ encoder_block = Exercise(
             ],
         ),
     ],
-    misconceptions=n07_mistakes.ENCODER_BLOCK,
+    misconceptions=n07_mistakes_blocks.ENCODER_BLOCK,
 )
 
 # --- transformer_classifier --------------------------------------------------------------------------------------------------------
@@ -173,7 +174,7 @@ def limits(max_len, input_size, **settings):
 
 
 def layers(attentions, **settings):
-    return {"settings": settings}, {"d_model": settings["d_model"], "d_ff": settings["d_ff"], "attentions": attentions}
+    return {"settings": settings}, {**{name: settings[name] for name in ("d_model", "num_heads", "d_ff")}, "attentions": attentions}
 
 
 transformer_classifier = Exercise(
@@ -199,7 +200,7 @@ transformer_classifier = Exercise(
         Part(
             "num_layers blocks with weights of their own",
             probe="classifier_layers",
-            public=[Case("d_model 8, d_ff 40", *layers([1], d_model=8, num_heads=2, d_ff=40))],
+            public=[Case("d_model 8, d_ff 9", *layers([1], d_model=8, num_heads=1, d_ff=9))],
             hidden=[Case("d_model 12, d_ff 10", *layers([1], d_model=12, num_heads=3, d_ff=10))],
         ),
     ],
@@ -267,7 +268,7 @@ decoder_block = Exercise(
             ],
         ),
     ],
-    misconceptions=n07_mistakes.DECODER_BLOCK,
+    misconceptions=n07_mistakes_blocks.DECODER_BLOCK,
 )
 
 # --- transformer -------------------------------------------------------------------------------------------------------------------
@@ -346,7 +347,7 @@ transformer = Exercise(
         Part(
             "num_layers blocks in encoder and decoder",
             probe="transformer_layers",
-            public=[Case("d_model 8, d_ff 40", *layers([1, 2], src_vocab_size=5, tgt_vocab_size=6, d_model=8, num_heads=2, d_ff=40))],
+            public=[Case("d_model 8, d_ff 9", *layers([1, 2], src_vocab_size=5, tgt_vocab_size=6, d_model=8, num_heads=1, d_ff=9))],
             hidden=[Case("d_model 12, d_ff 10", *layers([1, 2], src_vocab_size=7, tgt_vocab_size=5, d_model=12, num_heads=3, d_ff=10))],
         ),
     ],
@@ -371,11 +372,15 @@ greedy_decode = Exercise(
             "each row to its EOS, then 0",
             probe="greedily",
             share=2,
-            public=[Case("ends after 2, 4 and 3 symbols", scripted([[5, 2, 6, 7, 5], [6, 6, 7, 2, 5], [7, 5, 2, 6, 6]], 8, 1, 2, 6))],
+            public=[
+                Case("ends after 2, 4 and 3 symbols", scripted([[5, 2, 6, 7, 5], [6, 6, 7, 2, 5], [7, 5, 2, 6, 6]], 8, 1, 2, 6)),
+                Case("a row that writes 0 before its end", scripted([[5, 0, 6, 2, 5], [6, 7, 2, 5, 5]], 8, 1, 2, 6)),
+            ],
             hidden=[
                 Case(
                     "other ids for BOS and EOS", scripted([[5, 9, 3, 6, 8], [6, 3, 4, 6, 9], [8, 8, 9, 5, 5], [9, 8, 8, 3, 6]], 10, 7, 9, 8)
                 ),
+                Case("0 is written first", scripted([[0, 6, 5, 2], [6, 0, 0, 5]], 7, 1, 2, 5)),
                 Case("one row", scripted([[4, 6, 5, 2, 4, 4]], 7, 1, 2, 6)),
                 Case("all end at once", scripted([[5, 6, 2, 4], [6, 5, 2, 5]], 7, 1, 2, 4)),
             ],
@@ -431,7 +436,7 @@ QUESTIONS = {
     "2": ("A", "Think of the heads of notebook 6: what could one head alone not do?", "Each head attends in features of its own, so that several kinds of relation are found side by side."),
     "3": ("D", "What does attention not know without it?", "Attention sees a set: the order of the tokens has to be told."),
     "4": ("B", "How many pairs of positions are there?", "Every position looks at every other: n times n scores."),
-    "5": ("C", "Remember ten blocks, with the norm before and after.", "It keeps the size of the states in check from block to block, so that deep stacks can be trained."),
+    "5": ("C", "Remember twelve blocks, with the norm before and after the sum.", "It keeps the size of the states in check from block to block, so that deep stacks can be trained."),
     "6": ("D", "Which sub-layer mixes positions, and which does not?", "The same two dense layers work on every position by itself."),
     "7": ("A", "What could a decoder do in training if it saw the whole target?", "Without it the answer, one place to the right, could simply be read off."),
     "8": ("B", "An RNN needs the state of step t - 1 before step t.", "No position waits for another one, so all of them are computed at once."),

@@ -48,18 +48,22 @@ def finite(tensor) -> bool:
     return bool(tensor.isfinite().all())
 
 
+@torch.no_grad()
+def enlarged(model, factor: float = 10.0):
+    """The model itself with weights so large that raw logits cannot all lie between 0 and 1, nor add up to 1, by chance."""
+    for parameter in model.parameters():
+        parameter.mul_(factor)
+    return model
+
+
 def softmaxed(logits) -> dict:
-    """Whether logits look like the output of a softmax, in three facts."""
+    """Whether the logits of an enlarged model look like the output of a softmax or a sigmoid, in three facts."""
     logits = logits.double()
     return {
         "each row of logits sums to 1": bool((logits.sum(-1) - 1).abs().max() < 1e-4),
         "the exponentials of each row sum to 1": bool(logits.logsumexp(-1).abs().max() < 1e-4),
-        "every logit lies between 0 and 1": bool(((logits > 0) & (logits < 1)).all()),
+        "every logit lies between 0 and 1": bool(((logits >= 0) & (logits <= 1)).all()),
     }
-
-
-def parameters(model) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())
 
 
 # --- positional_encoding -----------------------------------------------------------------------------------------------------------
@@ -80,11 +84,16 @@ def positions_table(answer, d_model, max_len, start, stop):
 
 @probe
 def positions_added(answer, max_len, x):
-    """The output in evaluation, and the gradient of the input."""
+    """The output in evaluation, the gradient of the input, and whether the input was left alone."""
     module = answer.PositionalEncoding(x.shape[-1], max_len, dropout=0.5).eval()
-    x = x.requires_grad_()
-    output = module(x)
-    return {"output": output, "gradient of x": gradient(mixed(output), x)}
+    before, x = x.clone(), x.requires_grad_()
+    given = x * 1.0
+    output = module(given)
+    return {
+        "output": output,
+        "gradient of x": gradient(mixed(output), x),
+        "x is as before": bool(torch.equal(given, before)),
+    }
 
 
 @probe
@@ -103,6 +112,7 @@ def judge_positions_dropout(observation, p):
     share = float((trained == 0).double().mean())
     kept = trained != 0
     return {
+        "some sums are 0 in training": share > 0.05,
         f"about {p:.0%} of the sums are 0 in training": abs(share - p) < 0.1,
         "what is kept is the sum divided by 1 - p": bool(
             torch.allclose(trained[kept], (evaluated / (1 - p))[kept], atol=1e-4)
@@ -114,7 +124,7 @@ def judge_positions_dropout(observation, p):
 def positions_dropout(answer, x, p):
     """The output in training and in evaluation."""
     module = answer.PositionalEncoding(x.shape[-1], x.shape[1], p)
-    return {"output in training": module.train()(x), "output in evaluation": module.eval()(x)}
+    return {"output in training": module.train()(x.clone()), "output in evaluation": module.eval()(x.clone())}
 
 
 # --- rotary ------------------------------------------------------------------------------------------------------------------------
@@ -274,9 +284,10 @@ def judge_classifier(observation, classes):
         "places of the last states that the logits read": found[0],
         "other data change the logits": changed(logits, observation["other data"]),
         "another order of the steps changes the logits": changed(logits, observation["permuted"]),
-        "a sample alone gives the same as in the batch": same(logits[:1], observation["first sample alone"]),
+        "shape of the logits of one sample": shape_of(observation["last sample alone"]),
+        "a sample alone gives the same as in the batch": same(logits[-1:], observation["last sample alone"]),
         "evaluation gives the same twice": same(logits, observation["again"]),
-        **softmaxed(logits),
+        **softmaxed(observation["logits with large weights"]),
     }
 
 
@@ -297,14 +308,15 @@ def classifier_states(answer, settings, x, order):
         stands = "not found"
         if kind == "a trained parameter":
             grads = [
-                torch.autograd.grad(mixed(first[:, place]), cls_token, allow_unused=True, retain_graph=True)[0]
+                torch.autograd.grad(mixed(first[-1:, place]), cls_token, allow_unused=True, retain_graph=True)[0]
                 for place in range(size[1])
             ]
             stands = [place for place, grad in enumerate(grads) if grad is not None and bool(grad.abs().max() > 1e-9)]
     with torch.no_grad():
         return {
             "logits": logits, "cls_token": f"{kind} {list(cls_token.shape)}", "places read": read, "places of the CLS": stands,
-            "permuted": model(x[:, order]), "other data": model(x + spread(x.shape, 3.0).float()), "first sample alone": model(x[:1]), "again": model(x),
+            "permuted": model(x[:, order]), "other data": model(x + spread(x.shape, 3.0).float()), "last sample alone": model(x[-1:]), "again": model(x),
+            "logits with large weights": enlarged(model)(x),  # the last, because it changes the model
         }  # fmt: skip
 
 
@@ -324,29 +336,47 @@ def block_parameters(d_model: int, d_ff: int, attentions: int) -> int:
     return attentions * (attention + 2 * d_model) + 2 * d_model * d_ff + d_ff + 3 * d_model
 
 
-def judge_layers(observation, d_model, d_ff, attentions):
-    """Whether one layer, and each further one, has the parameters of its blocks, within a tenth."""
-    one, three = observation["parameters with one layer"], observation["parameters with three layers"]
+def parameters(model, call) -> list:
+    """How many parameters are registered, and on how many of them the output of `call()` depends."""
+    model.zero_grad()
+    mixed(call()).backward()
+    sizes = [(parameter.numel(), parameter.grad is not None) for parameter in model.parameters()]
+    return [sum(size for size, _ in sizes), sum(size for size, used in sizes if used)]
+
+
+def heads_of(model) -> list:
+    """The numbers of heads of torch's attentions, where a model has them."""
+    return sorted({module.num_heads for module in model.modules() if isinstance(module, nn.MultiheadAttention)})
+
+
+def judge_layers(observation, d_model, num_heads, d_ff, attentions):
+    """Whether one layer, and each further one, brings the parameters of its blocks into use, within a tenth."""
+    (all_of_one, one), (all_of_three, three) = (observation[f"parameters with {count}"] for count in ("one layer", "three layers"))
     wanted = sum(block_parameters(d_model, d_ff, count) for count in attentions)
     share = (three - one) / (2 * wanted)
     added = "those of its blocks" if 0.9 < share < 1.1 else "none" if share < 0.01 else "more" if share > 1 else "fewer"
-    shown = {key: value for key, value in observation.items() if not key.startswith("parameters")}
+    shown = {key: value for key, value in observation.items() if not key.startswith(("parameters", "heads"))}
     return {
-        "parameters that a further layer adds": added,
+        "parameters in use that a further layer adds": added,
+        "a further layer has parameters, in use or not": all_of_three - all_of_one > 1.8 * wanted,
         "one layer has the parameters of its blocks": one > 0.9 * wanted,
+        "every nn.MultiheadAttention has num_heads heads": observation["heads"] in ([], [num_heads]),
         **shown,
     }
 
 
 @probe(judge=judge_layers)
 def classifier_layers(answer, settings):
-    """The parameters of one layer and of three, and the shape of the logits of a model made without arguments."""
+    """The parameters in use with one layer and with three, and the shape of the logits of a model made without arguments."""
     model = answer.TransformerClassifier().eval()
     with torch.no_grad():
         default = shape_of(model(torch.zeros(2, 100, 1)))
-    counts = [parameters(answer.TransformerClassifier(**settings, num_layers=layers)) for layers in (1, 3)]
+    one, three = (answer.TransformerClassifier(**settings, num_layers=layers).eval() for layers in (1, 3))
+    x = spread((2, 3, 1), 1.0).float()
     return {
-        "parameters with one layer": counts[0], "parameters with three layers": counts[1],
+        "parameters with one layer": parameters(one, lambda: one(x)),
+        "parameters with three layers": parameters(three, lambda: three(x)),
+        "heads": heads_of(three),
         "logits of a model made without arguments, 100 steps": default,
     }  # fmt: skip
 
@@ -367,7 +397,7 @@ def judge_transformer_shapes(observation):
         "forward equals encode, then decode": isinstance(observation["forward"], torch.Tensor)
         and same(logits, observation["forward"]),
         "evaluation gives the same twice": same(logits, observation["again"]),
-        **softmaxed(logits),
+        **softmaxed(observation["logits with large weights"]),
     }
 
 
@@ -382,6 +412,7 @@ def transformer_shapes(answer, settings, src, tgt):
             "shape of the memory": shape_of(memory), "logits": model.decode(tgt, memory, src),
             "forward": model(src, tgt), "again": model.decode(tgt, memory, src),
             "default": shape_of(default(torch.ones(2, 64, dtype=torch.long), torch.ones(2, 64, dtype=torch.long))),
+            "logits with large weights": enlarged(model)(src, tgt),  # the last, because it changes the model
         }  # fmt: skip
 
 
@@ -484,11 +515,14 @@ def transformer_reading(answer, settings, src, tgt):
 
 
 def embedding_gain(model, call, table, size):
-    """By how much an embedding's output is multiplied before the first layer with weights takes it; NaN where that cannot be seen."""
+    """By how much an embedding's rows are multiplied before the first layer with weights takes them; NaN where that cannot be seen."""
     seen, hooks = {}, []
 
     def embedded(module, inputs, output):
+        rows = table.weight[inputs[0]]
+        seen.setdefault("by the embedding itself", float((output * rows).sum() / (rows * rows).sum()))
         seen.setdefault("embedded", output)
+        return output.clone()  # which may be multiplied in place
 
     def enters(module, inputs, settings):
         tensors = [tensor for tensor in tensors_in((inputs, settings)) if sorted(tensor.shape) == sorted(size)]
@@ -505,10 +539,10 @@ def embedding_gain(model, call, table, size):
     finally:
         for hook in hooks:
             hook.remove()
-    if len(seen) < 2 or not seen["enters"].requires_grad:
+    if "enters" not in seen or not seen["enters"].requires_grad:
         return math.nan
     grad = torch.autograd.grad(seen["enters"].sum(), seen["embedded"], allow_unused=True)[0]
-    return math.nan if grad is None else grad.mean().item()
+    return math.nan if grad is None else grad.mean().item() * seen["by the embedding itself"]
 
 
 def judge_gains(observation, d_model):
@@ -551,9 +585,14 @@ def transformer_scale(answer, settings, src, tgt):
 
 @probe(judge=judge_layers)
 def transformer_layers(answer, settings):
-    """The parameters of one layer and of three."""
-    counts = [parameters(answer.Transformer(**settings, num_layers=layers)) for layers in (1, 3)]
-    return {"parameters with one layer": counts[0], "parameters with three layers": counts[1]}
+    """The parameters in use with one layer and with three."""
+    one, three = (answer.Transformer(**settings, num_layers=layers).eval() for layers in (1, 3))
+    ids = torch.tensor([[1, 2, 3], [3, 1, 2]])
+    return {
+        "parameters with one layer": parameters(one, lambda: one(ids, ids)),
+        "parameters with three layers": parameters(three, lambda: three(ids, ids)),
+        "heads": heads_of(three),
+    }
 
 
 # --- greedy_decode -----------------------------------------------------------------------------------------------------------------
@@ -611,6 +650,8 @@ def greedily(answer, script, src, vocab_size, bos, eos, max_len):
         seen[f"the model ran in training mode, found in {name} mode"] = True in model.modes
         seen[f"gradients were on, found in {name} mode"] = True in model.grads
         seen[f"training mode afterwards, found in {name} mode"] = bool(model.training)
+        seen[f"gradients are on afterwards, found in {name} mode"] = torch.is_grad_enabled()
+        torch.set_grad_enabled(True)
     return seen
 
 
@@ -657,21 +698,32 @@ def judge_reversal(observation, target):
     begun = share(line[: len(want) - 1] == want[:-1] for line, want in zip(written.tolist(), wanted, strict=True))
     repeated = share(one == other for line in written.tolist() for one, other in itertools.pairwise(line))
     later = changed(observation["logits before"], observation["logits before, another symbol at the end"])
+    forwards = share(line[: len(want) - 1] == want[-2::-1] for line, want in zip(written.tolist(), wanted, strict=True))
     return {
         "at least 95 % of the strings are reversed exactly, with EOS": good,
         "strings of fewer than 8 symbols are reversed": good or short >= 0.9,
-        "strings of 8 symbols are reversed": good or long >= 0.9,
+        "strings of 8 symbols are reversed": "most" if good or long >= 0.9 else "some" if long > 0.3 else "hardly any",
         "the string itself is reversed, whatever follows it": good or begun >= 0.9,
+        "the string is written forwards": not good and forwards >= 0.9,
+        "the first symbol written is BOS": not good and share(line[0] == 1 for line in written.tolist()) > 0.5,
+        "symbol 12 is written": good or any(12 in line for line in lines),
+        "the embeddings start much larger than the positions": not good and observation["size of the embeddings"] > 3,
         "hardly any row gets an EOS": not good and share(2 in line for line in written.tolist()) < 0.1,
         "each symbol mostly repeats the one before": not good and repeated > 0.8,
         "a later target symbol changes earlier logits": not good and later,
     }
 
 
+def scaled_size(table) -> float:
+    """The standard deviation of an embedding's vectors, times the root of their length."""
+    return table.std().item() * math.sqrt(table.shape[1])
+
+
 @probe(judge=judge_reversal)
 def reversal(answer, seed, src, tgt):
     """What the trained model writes for some strings, and its logits for a target with another last symbol."""
     model = trained_model(answer.train_reversal, seed, src).eval()
+    tables = [module.weight for module in model.modules() if isinstance(module, nn.Embedding) and len(module.weight) == 13]
     written = torch.ones(len(src), 1, dtype=torch.long)
     with torch.no_grad():
         memory = model.encode(src)
@@ -682,6 +734,6 @@ def reversal(answer, seed, src, tgt):
         other = ahead.clone()
         other[:, -1] = 7 - other[:, -1]
         return {
-            "written": written[:, 1:],
+            "written": written[:, 1:], "size of the embeddings": max((scaled_size(table) for table in tables), default=0.0),
             "logits before": model(few, ahead)[:, :-1], "logits before, another symbol at the end": model(few, other)[:, :-1],
         }  # fmt: skip
