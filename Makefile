@@ -11,7 +11,7 @@ export PYTHONPATH := $(CURDIR)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup bubblewrap build check-build sample grade test doors execute untouched lab bench release lint lock clean
+.PHONY: all help setup bubblewrap build check-build sample grade test doors execute untouched colab lab bench release lint lock clean
 
 all: build grade ## set up, build the notebooks, grade the sample class (what `make` does)
 
@@ -57,6 +57,9 @@ execute: $(READY) ## run every reference notebook; kept with outputs in build/so
 
 untouched: $(READY) ## run every student notebook as it is handed out
 	@$(PY) -m autograder execute --untouched
+
+colab: $(READY) ## a notebook where nothing of the course is installed, as in Colab; from a release, with packages from PyPI
+	@$(PY) -m tests.colab
 
 lab: $(READY) ## JupyterLab on the notebooks
 	$(VENV)/bin/jupyter lab --notebook-dir notebooks

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from nbclient.exceptions import CellExecutionError
 
 from autograder.build.notebooks import solution_notebook, student_notebook
 from autograder.build.write import load
-from autograder.paths import BUILD, NOTEBOOKS, UserError
+from autograder.paths import BUILD, UserError
 
 CELL_SECONDS = 600
 MEASURE = "import resource\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"  # Linux counts in kB
@@ -49,15 +50,15 @@ def execute_notebook(slug: str, untouched: bool = False) -> Execution:
     path = BUILD / ("untouched" if untouched else "solutions") / f"{slug}.ipynb"
     os.environ.setdefault("DLCOURSE_OFFLINE", "1")
     start, used = time.monotonic(), _children()
-    client = NotebookClient(
-        notebook, timeout=CELL_SECONDS, kernel_name="python3", resources={"metadata": {"path": str(NOTEBOOKS)}}
-    )
     # the kernel's own count: that of this process would be of its largest child ever
     notebook.cells.append(nbformat.v4.new_code_cell(MEASURE, id="peak_memory"))
-    try:
-        client.execute()
-    except CellExecutionError as error:
-        raise UserError(f"{slug}: a cell fails: {error}") from None
+    with tempfile.TemporaryDirectory() as folder:  # what a notebook writes, such as a checkpoint, does not stay
+        resources = {"metadata": {"path": folder}}
+        client = NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3", resources=resources)
+        try:
+            client.execute()
+        except CellExecutionError as error:
+            raise UserError(f"{slug}: a cell fails: {error}") from None
     wall, cpu = time.monotonic() - start, _children() - used
     memory = float(notebook.cells.pop().outputs[0].text)
     path.parent.mkdir(parents=True, exist_ok=True)

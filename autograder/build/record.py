@@ -8,7 +8,7 @@ from pathlib import Path
 from autograder.build.master import Master, reference_code
 from autograder.grading.cells import new_namespace, run_cell
 from autograder.paths import FULL_KEYS, PUBLIC_KEYS, ROOT, UserError
-from autograder.specs.spec import Case, Exercise, Part
+from autograder.specs.spec import Case, Exercise, Part, reference_files, working_folder
 from dlcourse.checks.compare import difference
 from dlcourse.checks.isolation import clean_state
 from dlcourse.checks.key import KeyMissing, read_key
@@ -40,6 +40,8 @@ def fingerprint(master: Master, exercise: Exercise) -> str:
             break
     for path in [*probe_files(master.slug), *(CHECKS / f"{name}.py" for name in ENGINE)]:
         parts.append(path.read_text())
+    for name, path in reference_files(master.slug).items():
+        parts.append(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else 'missing'}")
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -82,6 +84,12 @@ def record_notebook(master: Master, exercises: list[Exercise], force: bool = Fal
     if strangers := set(by_id) - set(master.exercises()):
         raise UserError(f"{master.slug}: the spec has exercises without an answer cell: {', '.join(sorted(strangers))}")
     kept = {name: None if force else kept_key(master, exercise) for name, exercise in by_id.items()}
+    with working_folder(master.slug):
+        return _record_cells(master, by_id, kept, progress)
+
+
+def _record_cells(master: Master, by_id: dict[str, Exercise], kept: dict, progress) -> list[Recorded]:
+    """Run the reference cell by cell, and record each exercise that has no key to keep when its cell has run."""
     stale = {name for name, keys in kept.items() if keys is None}
     namespace, recorded = (new_namespace() if stale else {}), []
     for cell in master.cells:

@@ -111,7 +111,7 @@ xor_network = Exercise(
         ),
     ],
     misconceptions=n02_mistakes_networks.XOR_NETWORK,
-    seconds=25,
+    seconds=32,
 )
 
 
@@ -232,6 +232,12 @@ def briefly(label, layer_sizes, batch_size, seed):
     return Case(label, {"X": X, "y": y, "layer_sizes": layer_sizes, "batch_size": batch_size, "seed": seed})
 
 
+def in_steps(label, batch_size, epochs, seed):
+    X, y = moons(4, noise=0.1, seed=seed)
+    settings = {"X": X, "y": y, "batch_size": batch_size, "lr": 0.5}
+    return Case(label, {**settings, "epochs": epochs, "seed": seed}, settings)
+
+
 gradient_descent = Exercise(
     "gradient_descent",
     points=2,
@@ -241,7 +247,7 @@ gradient_descent = Exercise(
             probe="epochs_of_minibatches",
             public=[epochs_of("10 indices, batches of 4", 10, 4, 0), epochs_of("12 indices, batches of 3", 12, 3, 1)],
             hidden=[
-                epochs_of("23 indices, batches of 8", 23, 8, 2),
+                epochs_of("25 indices, batches of 8", 25, 8, 2),
                 epochs_of("9 indices in one batch", 9, 20, 3),
                 epochs_of("8 batches of one index", 8, 1, 4),
                 epochs_of("30 indices, batches of 15", 30, 15, 5),
@@ -252,6 +258,17 @@ gradient_descent = Exercise(
             probe="short_descent",
             public=[briefly("sizes 2-3-1", [2, 3, 1], 8, seed=0)],
             hidden=[briefly("sizes 2-4-3-1", [2, 4, 3, 1], 5, seed=3), briefly("one layer", [2, 1], 20, seed=4)],
+        ),
+        Part(
+            "train_mlp: its steps",
+            probe="steps_of_descent",
+            public=[in_steps("four samples, batches of 1, four epochs", 1, 4, seed=0), in_steps("one batch of 4, two epochs", 4, 2, seed=1)],
+            hidden=[
+                in_steps("four samples, batches of 3, three epochs", 3, 3, seed=2),
+                in_steps("four other samples, batches of 1, four epochs", 1, 4, seed=3),
+                in_steps("one batch, larger than needed, three epochs", 9, 3, seed=4),
+            ],
+            share=0.5,
         ),
         Part(
             "train_mlp: under 0.2 on the two moons",

@@ -84,6 +84,23 @@ PERCEPTRON = [
         ("self.learning_rate = learning_rate", "self.learning_rate = 0.1"),
     ),
     *known(
+        "error-of-the-sum",
+        "The error is the target minus the answer, which is 0 or 1, not minus the sum: that would be linear regression.",
+        (ERROR, "error = target - (row @ self.weights + self.bias)"),
+    ),
+    *known(
+        "nothing-returned",
+        "fit returns the list of mistakes.",
+        ("        return history", "        self.history = history"),
+    ),
+    *known(
+        "answers-of-minus-one",
+        "The answers are 0 and 1, not -1 and 1.",
+        (PREDICT, "return np.where(X @ self.weights + self.bias > 0, 1, -1)"),
+        [(PREDICT, "return np.where(X @ self.weights + self.bias > 0, 1, -1)"), (ERROR, "error = int(target) - (1 if row @ self.weights + self.bias > 0 else -1)")],
+        (PREDICT, "return np.sign(X @ self.weights + self.bias)"),
+    ),
+    *known(
         "random-start",
         "Weights and bias start at 0 here.",
         ("np.zeros(num_inputs)", "np.random.normal(0, 0.1, num_inputs)"),
@@ -165,6 +182,11 @@ MLP_BACKWARD = [
         (OUTPUT, OUTPUT + " * 2 * activations[-1] * (1 - activations[-1])"),
     ),
     *known(
+        "no-output-derivative",
+        "(a - y) / (a(1 - a)) is the gradient of the output a. Delta is that of Z: times a(1 - a), which cancels.",
+        (OUTPUT, OUTPUT + " / (activations[-1] * (1 - activations[-1]))"),
+    ),
+    *known(
         "derivative-of-wrong-place",
         OF_Z,
         (THROUGH, "s = 1 / (1 + np.exp(-a))\n        delta = back * s * (1 - s)"),
@@ -228,6 +250,7 @@ MLP_BACKWARD = [
         "Only compute gradients here: the layers stay as they are, also while you go back through them.",
         (BACK, 'layer["weights"] -= 0.1 * gradients[-1]["weights"]\n        ' + BACK),
         (BACK, BACK + '\n        layer["weights"] -= 0.1 * gradients[-1]["weights"]'),
+        (BACK, BACK + '\n        layer["delta"] = delta'),
     ),
     *known(
         "transposed",
@@ -248,6 +271,7 @@ ORDER = "order = rng.permutation(n)"
 STARTS = "range(0, n, batch_size)"
 DRAW = "rng.normal(0, scale, (fan_in, fan_out))"
 RNG = "rng = np.random.default_rng(seed)"
+LOSS = "loss = -(targets * np.log(a) + (1 - targets) * np.log(1 - a)).mean()"
 STEP_W = 'layer["weights"] -= lr * gradient["weights"]'
 STEP_B = 'layer["bias"] -= lr * gradient["bias"]'
 DROPPED = "The last batch takes what is left, however little: no index may be missing."
@@ -271,6 +295,17 @@ GRADIENT_DESCENT = [
         SAME_ORDER,
         (ORDER, "order = np.arange(n)"),
         (ORDER, "order = np.random.default_rng(0).permutation(n)"),
+        ("minibatches(len(X), batch_size, rng)", "minibatches(len(X), batch_size, np.random.default_rng(seed))"),
+    ),
+    *known(
+        "all-samples-each-time",
+        "Each update takes the gradient of its own mini-batch, not of all samples.",
+        ("mlp_backward(X[rows], y[rows], layers)", "mlp_backward(X, y, layers)"),
+    ),
+    *known(
+        "not-the-plain-step",
+        "The step is lr times the gradient of the mean loss over the batch, and nothing else: no momentum, no further factor.",
+        [(STEP_W, STEP_W.replace("lr *", "lr / len(rows) *")), (STEP_B, STEP_B.replace("lr *", "lr / len(rows) *"))],
     ),
     *known("global-generator", "Draw the order from the rng that is handed over, not from NumPy's global state.",
               (ORDER, "order = np.random.permutation(n)")),
@@ -291,6 +326,19 @@ GRADIENT_DESCENT = [
         "losses has one number for each epoch, not for each batch.",
         ("for layer, gradient in zip(layers, mlp_backward(X[rows], y[rows], layers)):",
          "losses.append(0.1)\n            for layer, gradient in zip(layers, mlp_backward(X[rows], y[rows], layers)):"),
+    ),
+    *known(
+        "loss-not-the-mean",
+        "An epoch's loss is the mean binary cross entropy over all samples: not a sum, not of one batch, and y of the outputs' shape.",
+        (LOSS, LOSS.replace("mean", "sum")),
+        ("targets = y.reshape(a.shape)", "targets = y"),
+        (LOSS, "loss = ((targets - a) ** 2).mean()"),
+        (LOSS, LOSS.replace(").mean()", ")[rows].mean()")),
+    ),
+    *known(
+        "biases-not-zero",
+        "The biases are 0 at first.",
+        ("np.zeros((1, fan_out))", "rng.normal(0, 1, (1, fan_out))"),
     ),
     *known(
         "last-loss-alone",

@@ -8,6 +8,7 @@ HIDDEN = "hidden = torch.sigmoid(self.to_hidden(x))"
 OUT = "output = torch.sigmoid(self.to_output(hidden))"
 ZERO = "optimizer.zero_grad()"
 LOSS = "loss = F.binary_cross_entropy(output, targets)"
+SEED = "torch.manual_seed(seed)"
 EPOCHS = "range(500)"
 FEW = (EPOCHS, "range(3)")  # enough where something else is wrong already
 
@@ -42,6 +43,11 @@ XOR_NETWORK = [
         [(OUT, "output = self.to_output(hidden)"), (LOSS, "loss = F.mse_loss(output, targets)"), FEW],
     ),
     *known(
+        "hidden-before-its-sigmoid",
+        "forward returns the hidden values as they are after their sigmoid.",
+        [(HIDDEN, "hidden = self.to_hidden(x)"), (OUT, "output = torch.sigmoid(self.to_output(torch.sigmoid(hidden)))"), FEW],
+    ),
+    *known(
         "hidden-activation",
         "The hidden units are sigmoid units.",
         (HIDDEN, "hidden = torch.tanh(self.to_hidden(x))"),
@@ -63,6 +69,13 @@ XOR_NETWORK = [
         "pair-swapped",
         "forward returns the output first, then the hidden values.",
         [("return output, hidden", "return hidden, output"), ("output, _ = model(inputs)", "_, output = model(inputs)"), FEW],
+    ),
+    *known("seed-ignored", "Seed torch with the seed that is handed over.", (SEED, "torch.manual_seed(42)")),
+    *known(
+        "seed-too-late",
+        "Seed torch before the model is made: its first weights are drawn then.",
+        [(SEED, "pass"), ("losses = []", "torch.manual_seed(seed)\n    losses = []")],
+        (SEED, "pass"),
     ),
     *known(
         "losses-not-a-list",
@@ -120,6 +133,17 @@ ANN_MODEL = [
         "only-28-by-28",
         "The number of inputs is input_size, not always 784: flatten from dimension 1 on.",
         (FLAT, "flat = x.reshape(-1, 784)"),
+    ),
+    *known(
+        "input-size-fixed",
+        "The first layer takes input_size inputs, not always 784.",
+        ("features = input_size", "features = 784"),
+    ),
+    *known("classes-fixed", "The last layer has num_classes outputs, not always 10.", (LAST, LAST.replace("num_classes", "10"))),
+    *known(
+        "norm-added",
+        "Between the linear layers stand the activation and dropout alone: no normalisation.",
+        (BLOCK, "modules += [linear, nn.BatchNorm1d(size), activation(), nn.Dropout(dropout)]"),
     ),
     *known(
         "no-activation",
@@ -214,6 +238,12 @@ MODIFIED_ANN = [
         [(SIZES, "sizes = (784, 512, 256)"), (NORMED, "blocks += [nn.Linear(fan_in, fan_out), nn.ReLU(), nn.Dropout(0.2)]"), QUICK],
         [(SIZES, "sizes = (784, 512, 256)"), (NORMED, "blocks += [nn.Linear(fan_in, fan_out), nn.ReLU(), nn.Dropout(0.5)]"), QUICK],
         [(SIZES, "sizes = (784, 512, 256)"), (NORMED, "blocks += [nn.Linear(fan_in, fan_out), nn.ReLU()]"), QUICK],
+    ),
+    *known(
+        "softmax-at-the-end",
+        RAW,
+        [("return self.head(self.body(x))", "return self.head(self.body(x)).softmax(dim=1)"), QUICK],
+        [("return self.head(self.body(x))", "return self.head(self.body(x)).log_softmax(dim=1)"), QUICK],
     ),
     *known(
         "frozen-parameters",

@@ -135,6 +135,7 @@ def pooling_part(title, name, seed):
         public=[
             pooled(name, "2x2 on (2, 3, 6, 4)", (2, 3, 6, 4), seed, 2),
             pooled(name, "3x3 windows, stride 2: they overlap", (1, 2, 7, 9), seed + 1, 3, 2),
+            pooled(name, "3x3 windows on (1, 1, 6, 9)", (1, 1, 6, 9), seed + 11, 3),
             pooled(name, "negative values", (1, 2, 4, 4), seed + 2, 2, shift=-5.0),
             pooled(name, "2x2 on 5 x 7 pixels: one row and one column are left over", (2, 1, 5, 7), seed + 3, 2),
         ],

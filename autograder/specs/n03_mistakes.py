@@ -170,6 +170,13 @@ POOLING = [
         [(STEP, "step = 1 if stride is None else stride"), (EVERY, "every = 1 if stride is None else stride")],
     ),
     *known(
+        "stride-two",
+        "Without a stride the stride is the kernel size, which is not always 2.",
+        (STEP, "step = 2 if stride is None else stride"),
+        (EVERY, "every = 2 if stride is None else stride"),
+        [(STEP, "step = 2 if stride is None else stride"), (EVERY, "every = 2 if stride is None else stride")],
+    ),
+    *known(
         "stride-ignored",
         "Where a stride is given, the windows start that far apart.",
         (STEP, "step = kernel_size"),
@@ -203,7 +210,8 @@ POOLING = [
         (MEAN, "return patches.mean(dim=(-2, -1))[:, :, :-1, :-1]"),
     ),
     *known(
-        "sum-for-mean", "An average is the sum divided by the number of pixels in the window.", (MEAN, "return patches.sum(dim=(-2, -1))")
+        "sum-for-mean", "An average is the sum divided by the number of pixels in the window.",
+        (MEAN, "return patches.sum(dim=(-2, -1))"), (MEAN, "return patches.sum(dim=(-2, -1)) / kernel_size"),
     ),
     *known(
         "over-channels",
@@ -274,6 +282,8 @@ RANDOM_SHIFT = [
         "Do not seed anything: the generator's state goes on from call to call.",
         (DRAWN, "torch.randint(0, 2 * max_shift + 1, (B, 2), generator=torch.Generator().manual_seed(0))"),
         (DRAWN, "torch.randint(0, 2 * max_shift + 1, (B, 2), generator=None if torch.manual_seed(0) is None else None)"),
+        (DRAWN, "torch.randint(0, 2 * max_shift + 1, (B, 2), generator=generator or torch.Generator().manual_seed(0))"),
+        (PAD, PAD + "\n    torch.manual_seed(0)"),
     ),
     *known("edge-repeated", "Zeros move in, not copies of the edge.", (PAD, 'padded = F.pad(images, (max_shift,) * 4, mode="replicate")')),
     *known("input-changed", "Leave the input as it is, and return new images.", (STACKED, "return images.copy_(torch.stack(shifted))")),

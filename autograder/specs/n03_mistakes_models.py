@@ -60,6 +60,13 @@ CNN_MODEL = [
         "Dropout acts in training only: use nn.Dropout, or pass training=self.training.",
         (HIDDEN, "x = F.dropout(F.relu(self.fc1(x.flatten(1))), 0.5)"),
     ),
+    *known(
+        "dropout-in-the-blocks",
+        "Dropout stands between fc1 and fc2 alone, not in the blocks or before fc1.",
+        (HIDDEN, "x = self.dropout(F.relu(self.fc1(self.dropout(x.flatten(1)))))"),
+        (BLOCKS[1], BLOCKS[1] + "\n        x = F.dropout2d(x, 0.25, self.training)"),
+    ),
+    *known("padding-not-zeros", "Pad with zeros, the default of nn.Conv2d.", (CONVS[0], CONVS[0].replace("padding=1", 'padding=1, padding_mode="reflect"'))),
     *known("other-dropout", "The dropout rate is 0.5.", (DROPOUT, "self.dropout = nn.Dropout(0.2)"), (DROPOUT, "self.dropout = nn.Dropout(0.25)")),
     *known("dropout-on-logits", "Dropout stands before fc2, not after it.", [(HIDDEN, "x = F.relu(self.fc1(x.flatten(1)))"), (CNN_END, "return self.dropout(self.fc2(x))")]),
     *known("batch-flattened", "Flatten each sample by itself, from axis 1 on.", (HIDDEN, "x = self.dropout(F.relu(self.fc1(x.flatten())))")),
@@ -76,6 +83,7 @@ MODES_LEFT = "Put every submodule back into the mode it was in."
 HOOKS_LEFT = "Remove your hooks afterwards, or the next forward pass calls them again."
 
 FEATURE_MAPS = [
+    *known("error-swallowed", "Do not catch errors of the forward pass: finally alone, without except.", (FINALLY, "    except RuntimeError:\n        pass\n" + FINALLY)),
     *known("hooks-left", HOOKS_LEFT, ("            handle.remove()", "            pass")),
     *known(
         "not-after-an-error",
@@ -132,7 +140,7 @@ TRAIN_CNN = [
     *known("own-data", "Train on the images and labels that are handed over, and on nothing else.", (SEEDED, SEEDED + OWN)),
     *known(
         "too-few-steps",
-        "The network has not learned enough: take more steps, with more epochs or smaller batches.",
+        "The network has not learned enough: let the learning rate fall towards the end, or take more steps, with more epochs or smaller batches.",
         [(EPOCHS, "epochs, generator = 1,"), ("batch_size=32", "batch_size=512")],
         ("for _ in range(epochs):", "for _ in range(0):"),
     ),
@@ -164,6 +172,7 @@ LENET5 = [
         "This form has maximum pooling; the original's averages are not asked for.",
         [(line, line.replace("max_pool2d", "avg_pool2d")) for line in (S2, S4)],
     ),
+    *known("dropout-added", "No dropout is asked for here.", (F6, "f6 = F.dropout(F.relu(self.f6(c5)), 0.5, self.training)")),
     *known("softmaxed", LOGITS, *[(LENET_END, f"return self.output(f6).{name}") for name in ("softmax(1)", "log_softmax(1)")]),
     *known("relu-on-logits", "Logits may be negative: nothing follows the output layer.", (LENET_END, "return F.relu(self.output(f6))")),
     *known("classes-fixed", "The output layer has num_classes units.", ("nn.Linear(84, num_classes)", "nn.Linear(84, 10)")),

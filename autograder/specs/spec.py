@@ -1,8 +1,14 @@
 """What an author says about an exercise."""
 
+import contextlib
 import importlib
+import os
+import shutil
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from autograder.paths import SOLUTIONS
 from dlcourse.checks.quiz import digest
 from dlcourse.checks.wire import encode
 
@@ -116,3 +122,28 @@ def exercises_of(slug: str) -> list[Exercise]:
 def files_of(slug: str) -> tuple[str, ...]:
     """Names of the files that are handed in beside a notebook, such as a checkpoint: `FILES` of its spec, or none."""
     return tuple(getattr(importlib.import_module(f"autograder.specs.n{slug}"), "FILES", ()))
+
+
+def reference_files(slug: str) -> dict[str, Path]:
+    """The reference's own such files, and what other right answers need: name in the working folder -> path. `REFERENCE_FILES` of the spec."""
+    names = getattr(importlib.import_module(f"autograder.specs.n{slug}"), "REFERENCE_FILES", {})
+    return {name: SOLUTIONS / path for name, path in names.items()}
+
+
+@contextlib.contextmanager
+def working_folder(slug: str):
+    """Be in a new folder with the reference's files while a key is recorded or an answer tried; nothing moves where a notebook has none."""
+    files = reference_files(slug)
+    if not files:
+        yield
+        return
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, path in files.items():
+            if path.exists():
+                shutil.copy(path, Path(folder) / name)
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)

@@ -10,7 +10,7 @@ import torch
 from dlcourse.checks.isolation import TimeLimit, clean_state, time_limit
 from dlcourse.checks.observe import MAX_TEXT, plain, unanswered
 
-_PROBES: dict[str, "Probe"] = {}
+_PROBES: dict[tuple[str, str], "Probe"] = {}  # by module and name: two notebooks may use the same name
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,7 @@ def probe(function=None, *, judge=None):
     """Register a function as a probe, under its own name."""
     if function is None:
         return lambda decorated: probe(decorated, judge=judge)
-    if function.__name__ in _PROBES and _PROBES[function.__name__].function.__module__ != function.__module__:
-        raise ValueError(f"there are two probes named {function.__name__}: rename one")
-    _PROBES[function.__name__] = Probe(function.__name__, function, judge)
+    _PROBES[function.__module__, function.__name__] = Probe(function.__name__, function, judge)
     return function
 
 
@@ -38,15 +36,15 @@ def find_probe(notebook: str, name: str) -> Probe:
     Raises:
         KeyError: that notebook has no such probe.
     """
-    importlib.import_module("dlcourse.checks.quiz")
-    importlib.import_module(f"dlcourse.checks.probes.n{notebook}")
-    if name not in _PROBES:
-        raise KeyError(f"no probe named {name} in dlcourse/checks/probes/n{notebook}.py")
-    return _PROBES[name]
+    for module in (f"dlcourse.checks.probes.n{notebook}", "dlcourse.checks.quiz"):
+        function = vars(importlib.import_module(module)).get(name)
+        if found := _PROBES.get((getattr(function, "__module__", ""), name)):
+            return found
+    raise KeyError(f"no probe named {name} in dlcourse/checks/probes/n{notebook}.py")
 
 
-class MissingName(Exception):
-    """The answer does not define a name that the probe asks for."""
+class MissingName(BaseException):
+    """The answer does not define a name that the probe asks for; a BaseException, so that no `except Exception` takes it for a result."""
 
 
 class Answer:

@@ -24,6 +24,7 @@ MAX_BYTES = 64 * 2**20
 MAX_HEADER = 4 * 2**20
 MAX_NESTING = 40
 MAX_DIMENSIONS = 16
+QUOTE, BACKSLASH = b'"'[0], b"\\"[0]
 
 
 class WireError(ValueError):
@@ -91,10 +92,16 @@ def decode(data: bytes):
 
 
 def _nesting(header: bytes) -> int:
-    """An upper bound of the nesting, counted before parsing; brackets inside strings count too, which only makes it stricter."""
+    """The nesting, counted before parsing; brackets inside strings do not count."""
     depth = deepest = 0
+    in_string = escaped = False
     for character in header:
-        if character in b"[{":
+        if in_string:
+            in_string = escaped or character != QUOTE
+            escaped = character == BACKSLASH and not escaped
+        elif character == QUOTE:
+            in_string = True
+        elif character in b"[{":
             depth += 1
             deepest = max(deepest, depth)
         elif character in b"]}":

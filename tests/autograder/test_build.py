@@ -218,7 +218,7 @@ def test_a_judge_that_fails_on_the_reference_fails_the_build(monkeypatch):
     """Its complaint must not become what every answer is expected to give."""
     master, exercises = load("01_fundamentals")
     dropout = next(exercise for exercise in exercises if exercise.id == "dropout")
-    find_probe("01_fundamentals", dropout.parts[0].probe)
+    find_probe("01_fundamentals", dropout.parts[0].probe)  # which registers it
     broken = {name: replace(probe, judge=lambda observation, **secret: 1 / 0) for name, probe in _PROBES.items()}
     monkeypatch.setattr("dlcourse.checks.probe._PROBES", broken)
     with pytest.raises(UserError, match="the reference answer fails: not of the form asked for"):

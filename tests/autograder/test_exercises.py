@@ -10,9 +10,11 @@ from autograder.build.record import key_paths
 from autograder.build.write import load
 from autograder.grading.cells import run_cell
 from autograder.paths import written_slugs
+from autograder.specs.spec import working_folder
 from dlcourse.checks import run_exercise
 from dlcourse.checks.isolation import clean_state
 from dlcourse.checks.key import read_key
+from dlcourse.checks.probe import find_probe
 
 CHECKED = [(slug, exercise.id) for slug in written_slugs() for exercise in load(slug)[1] if exercise.kind != "written"]
 MISTAKES = [
@@ -35,9 +37,10 @@ def spec(slug, exercise):
 def graded(slug, exercise, source, public=False):
     """The verdict on an answer cell that replaces the reference's."""
     namespace = dict(reference_namespace(slug))
-    with clean_state():
-        run_cell(source, exercise, namespace)
-    return run_exercise(read_key(key_paths(slug, exercise)[public]), namespace)
+    with working_folder(slug):
+        with clean_state():
+            run_cell(source, exercise, namespace)
+        return run_exercise(read_key(key_paths(slug, exercise)[public]), namespace)
 
 
 @pytest.mark.parametrize(("slug", "exercise"), CHECKED)
@@ -62,6 +65,20 @@ def test_other_right_answers_get_full_points(slug, exercise):
     for answer in answers:
         verdict = graded(slug, exercise, answer)
         assert verdict.status == "passed", [part for part in verdict.parts if not part.passed]
+
+
+@pytest.mark.parametrize(("slug", "exercise"), CHECKED)
+def test_a_check_before_its_cell_ran_says_what_is_missing(slug, exercise):
+    """As somebody does who reopens a notebook: nothing is taken for a mistake."""
+    verdict = run_exercise(read_key(key_paths(slug, exercise)[1]), {})
+    assert (verdict.status, verdict.hint, verdict.points) == ("missing", "", 0.0)
+
+
+@pytest.mark.parametrize(("slug", "exercise"), CHECKED)
+def test_probes_are_the_notebooks_own(slug, exercise):
+    """Two notebooks may have a probe of the same name."""
+    for part in spec(slug, exercise).parts:
+        assert find_probe(slug, part.probe).function.__module__.startswith((f"dlcourse.checks.probes.n{slug}", "dlcourse.checks.quiz"))
 
 
 @pytest.mark.parametrize(("slug", "exercise", "number"), MISTAKES)

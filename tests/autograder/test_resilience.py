@@ -111,11 +111,8 @@ def mutated(notebook: dict, rng: random.Random) -> bytes:
     cells = notebook["cells"]
     if kind == "value":
         for _ in range(rng.randrange(1, 4)):
-            place = rng.choice([notebook, notebook["metadata"], rng.choice(cells)])
+            place = rng.choice([place for place in (notebook, notebook.get("metadata"), rng.choice(cells)) if isinstance(place, dict)])
             place[rng.choice(list(place) or ["x"])] = rng.choice(JUNK)
-            cells = notebook["cells"] if isinstance(notebook.get("cells"), list) and notebook["cells"] else [{}]
-            notebook.setdefault("metadata", {})
-            notebook["metadata"] = notebook["metadata"] if isinstance(notebook["metadata"], dict) else {}
     elif kind == "cells":
         rng.shuffle(cells)
         del cells[rng.randrange(len(cells)) :]

@@ -4,6 +4,7 @@ Answers in NumPy get NumPy arrays (cases hold tensors). Where numbers may rightl
 probe sends what it saw, and the judge beside it turns that into facts.
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -71,7 +72,7 @@ def fitted_perceptron(answer, X, y, options, epochs=None):
     unit = answer.Perceptron(X.shape[1], **options)
     mistakes = unit.fit(X.numpy(), y.numpy(), **({} if epochs is None else {"epochs": epochs}))
     return {
-        "mistakes in each epoch": integers(mistakes),
+        "mistakes in each epoch": "nothing is returned" if mistakes is None else integers(mistakes),
         **state_of(unit),
         "predictions afterwards": integers(unit.predict(X.numpy())),
     }
@@ -113,6 +114,8 @@ def judge_xor_layers(observation):
         shape = tuple(seen.shape) if isinstance(seen, torch.Tensor) else None
         facts[f"shape of {name}"] = list(shape) if shape is not None else "not a tensor"
         if shape != wanted:
+            if shape is not None and shape[:-1] == wanted[:-1]:  # of how many units is told by the parameters
+                facts[f"shape of {name}"] = f"a row for each point, but not of {wanted[1]}"
             return facts
     facts["all outputs are 1"] = bool((output == 1).all())
     facts["after the hidden layer stands"] = after(hidden, x)
@@ -170,7 +173,7 @@ class OldGradients:
 
 
 def judge_xor_training(observation):
-    """Whether at least four of five trained networks are right at all corners, and whether their losses fell."""
+    """Whether at least four of five trained networks are right at all corners, whether their losses fell, and what the seed decides."""
     right, fell = 0, True
     for run in observation["runs"]:
         output, losses = run["output"], run["losses"]
@@ -179,9 +182,13 @@ def judge_xor_training(observation):
         right += learned
         good = isinstance(losses, list) and len(losses) > 1 and all(isinstance(loss, (int, float)) for loss in losses)
         fell &= good and (losses[-1] < losses[0] or not learned)
+    starts = [run["losses"][0] if isinstance(run["losses"], list) and run["losses"] else None for run in observation["runs"]]
+    starts = [start if isinstance(start, (int, float)) else math.nan for start in [*starts, observation["first loss again"]]]
     return {
         "right at all four corners for at least 4 of 5 seeds": right >= 4,
         "losses are lists of floats that fall": fell,
+        "the same seed gives the same first loss": not fell or abs(starts[0] - starts[-1]) < 1e-5,
+        "other seeds give other first losses": not fell or max(starts) - min(starts) > 1e-5,
         "old gradients are still there at the next step": observation["kept_old"],
     }
 
@@ -202,7 +209,10 @@ def xor_training(answer, seeds):
             ]
             losses = losses[:1] + losses[-1:] if len(losses) > 1 else losses
         runs.append({"output": output, "losses": losses})
-    return {"runs": runs, "kept_old": kept_old}
+    torch.manual_seed(999)  # only a seed that is set before the model is made brings the first run back
+    again = answer.train_xor(seed=seeds[0])[1]
+    first = again[0] if isinstance(again, (list, tuple)) and again else math.nan
+    return {"runs": runs, "kept_old": kept_old, "first loss again": float(first)}
 
 
 # --- mlp_forward, mlp_backward -------------------------------------------------------------------------------------------------------
@@ -214,8 +224,11 @@ def in_numpy(layers) -> list[dict]:
 
 
 def unchanged(layers, before) -> bool:
-    """Whether arrays are still what they were."""
-    return all(np.array_equal(layer[name], old[name]) for layer, old in zip(layers, before) for name in old)
+    """Whether arrays are still what they were, and nothing was put beside them."""
+    return len(layers) == len(before) and all(
+        layer.keys() == old.keys() and all(np.array_equal(layer[name], old[name]) for name in old)
+        for layer, old in zip(layers, before)
+    )
 
 
 @probe
@@ -348,17 +361,75 @@ def descent(answer, X, y, settings, seeds):
     return {"runs": runs}
 
 
+def as_tensor(value):
+    return torch.as_tensor(value).double()
+
+
+def stepped(layers, X, y, lr):
+    """Layers after one step against the gradient of the mean loss."""
+    leaves = [{name: as_tensor(value).clone().requires_grad_() for name, value in layer.items()} for layer in layers]
+    z = a = X.double()
+    for layer in leaves:
+        z = a @ layer["weights"] + layer["bias"]
+        a = torch.sigmoid(z)
+    F.binary_cross_entropy_with_logits(z.reshape(-1), y.double()).backward()
+    return [{name: (value - lr * value.grad).detach() for name, value in layer.items()} for layer in leaves]
+
+
+def epoch_in_words(before, after, X, y, batch_size, lr) -> tuple[str, str]:
+    """What the updates of one epoch are, and in which order the samples came, found by trying all orders."""
+
+    def arrives(order, lr, all_samples=False) -> bool:
+        layers = before
+        for start in range(0, len(order), batch_size):
+            rows = slice(None) if all_samples else list(order[start : start + batch_size])
+            layers = stepped(layers, X[rows], y[rows], lr)
+        return all(same(as_tensor(new[name]), old[name], 1e-7) for new, old in zip(after, layers) for name in old)
+
+    orders = list(itertools.permutations(range(len(X))))
+    if arrives(orders[0], lr, all_samples=True) and batch_size < len(X):
+        return "the gradient of all samples, for every batch", ""
+    for words, rate in (("minus lr times the gradient of the batch", lr), ("plus lr times the gradient of the batch", -lr)):
+        if found := next((order for order in orders if arrives(order, rate)), None):
+            return words, str(found)
+    return "something else", ""
+
+
+def judge_steps(observation, X, y, batch_size, lr):
+    """What the updates are, and whether epochs differ in their order."""
+    states = observation["layers after each epoch"]
+    found = [epoch_in_words(*pair, X, y, batch_size, lr) for pair in zip(states, states[1:])]
+    facts = {"an update is": next((words for words, _ in found if not words.startswith("minus")), found[0][0])}
+    if batch_size == 1 and facts["an update is"].startswith("minus"):
+        facts["epochs come in different orders"] = len({order for _, order in found}) > 1
+    return facts
+
+
+@probe(judge=judge_steps)
+def steps_of_descent(answer, X, y, batch_size, lr, epochs, seed):
+    """The layers at the start (a learning rate of 0) and after one, two, ... epochs, all from the same seed."""
+    runs = [(0.0, 1), *((lr, count) for count in range(1, epochs + 1))]
+    states = [answer.train_mlp(X.double().numpy(), y.numpy(), (2, 3, 1), batch_size, rate, count, seed)[0] for rate, count in runs]
+    return {
+        "layers after each epoch": [
+            [{name: as_double(layer[name]) for name in ("weights", "bias")} for layer in layers] for layers in states
+        ]
+    }
+
+
 @probe
 def short_descent(answer, X, y, layer_sizes, batch_size, seed):
-    """Shapes, and what the seed decides, in runs of two epochs; what becomes of the weights with a learning rate of 0."""
+    """Shapes, and what the seed decides, in runs of two epochs; weights and losses with a learning rate of 0."""
 
-    def run(seed, lr=0.5):
+    def run(seed, lr=0.5, batch_size=batch_size):
         return answer.train_mlp(X.double().numpy(), y.numpy(), tuple(layer_sizes), batch_size, lr, 2, seed)
 
     def equal(one, other):
         return all(np.array_equal(a[name], b[name]) for a, b in zip(one, other) for name in ("weights", "bias"))
 
-    (layers, losses), (again, _), (other, _), (start, _) = run(seed), run(seed), run(seed + 1), run(seed, lr=0.0)
+    (layers, losses), (again, _), (other, _) = run(seed), run(seed), run(seed + 1)
+    start, still = run(seed, lr=0.0, batch_size=len(X) // 4)  # batches of one size: a mean of their means will do
+    right = losses_of([{name: as_double(layer[name]) for name in ("weights", "bias")} for layer in start], X, y)
     biases = [np.asarray(layer["bias"]) for layer in start]
     moved = {
         name: all(not np.array_equal(layer[name], old[name]) for layer, old in zip(layers, start))
@@ -367,6 +438,9 @@ def short_descent(answer, X, y, layer_sizes, batch_size, seed):
     return {
         "shapes of weights and bias": shapes_of(layers),
         "number of losses": len(losses),
+        "with lr 0 the losses are the mean loss over all samples": all(
+            np.size(loss) == 1 and abs(float(loss) - right) < 1e-3 for loss in still
+        ),
         "the same seed gives the same layers": equal(layers, again),
         "another seed gives other layers": not equal(layers, other),
         "weights and biases of all layers move": list(moved.values()),
@@ -565,7 +639,11 @@ def modified_model(answer, batch):
     criterion = nn.CrossEntropyLoss()
     with watch(*KINDS) as calls:
         logits = model(x)
-    seen = {"shape of the logits": list(logits.shape)}
+    softened = logits.ndim == 2 and any(
+        bool(((total - right).abs() < 1e-4).all())
+        for total, right in ((logits.logsumexp(1), 0.0), (logits.clamp(min=0).sum(1), 1.0))
+    )
+    seen = {"shape of the logits": list(logits.shape), "the output is": "softmax or log-softmax" if softened else "raw logits"}
     kinds = set(calls.banned) - DROPOUT_CALLS
     seen["the same layers and modules as ANN()"] = same_as_ann(model, x) and kinds <= {"relu", "threshold", "clamp_min"}
     parameters = list(model.parameters())
@@ -679,6 +757,7 @@ def scored(answer, cm):
         scores = answer.precision_recall_f1(cm)
     precision, recall, f1 = scores
     return {
-        "precision": precision, "recall": recall, "F1": f1, "the matrix stays as it is": torch.equal(cm, given),
+        "precision": precision, "recall": recall, "F1": f1, "all three are tensors": all(isinstance(score, torch.Tensor) for score in scores),
+        "the matrix stays as it is": torch.equal(cm, given),
         "scikit-learn ran": bool(calls.banned),
     }  # fmt: skip

@@ -264,6 +264,15 @@ def cnn_shapes(answer, options, batch):
     return {"shape of the logits": shape, "number of parameters": sum(entry.numel() for entry in model.parameters())}
 
 
+def zero_padded(entry) -> bool:
+    """Whether a 3x3 convolution's input, where it was padded before, was padded with zeros."""
+    x, height, width = entry["input"].clone(), *entry["output"].shape[2:]
+    if list(x.shape[2:]) != [height + 2, width + 2]:
+        return True
+    x[:, :, 1:-1, 1:-1] = 0
+    return not x.any()
+
+
 def judge_cnn(observation, layers, seed):
     """The layers that ran, and what stands between them."""
     heard = observation["heard"]
@@ -273,6 +282,7 @@ def judge_cnn(observation, layers, seed):
     }
     if facts["layers that ran"] != layers:
         return facts
+    facts["around images and maps stand"] = "zeros" if all(map(zero_padded, heard[:3])) else "other numbers than zeros"
     for number, (entry, following) in enumerate(zip(heard[:3], heard[1:]), start=1):
         weight, bias, mean, var = norm_values(entry["weight"][0], seed + 10 * number)
         norm = lambda x, values=(mean, var, weight, bias): F.batch_norm(x, *values, eps=1e-5)  # noqa: E731
@@ -304,6 +314,7 @@ def judge_cnn_dropout(observation):
     facts = {
         "two calls in evaluation mode agree": observation["steady"],
         "linear layers that ran": [in_words(entry) for entry in dense],
+        "chance before fc1, in training mode": observation["chance in the blocks"],
     }
     if len(dense) != 2:
         return facts
@@ -329,10 +340,14 @@ def cnn_dropout(answer, batch, seed):
     """The same in training mode, and two calls in evaluation mode."""
     model, x = answer.CNN(), images_of({}, batch, seed)
     logits, heard = run_and_listen(model.train(), x)
+    inputs = [next((entry["input"] for entry in run if len(entry["weight"]) == 2), None) for run in (heard, run_and_listen(model, x)[1])]
     model.eval()
     with torch.no_grad():
         steady = torch.equal(model(x), model(x))
-    return {"logits": logits, "dense layers": [entry for entry in heard if len(entry["weight"]) == 2], "steady": steady}
+    return {
+        "logits": logits, "dense layers": [entry for entry in heard if len(entry["weight"]) == 2], "steady": steady,
+        "chance in the blocks": inputs[0] is not None and not close(inputs[1], inputs[0]),
+    }  # fmt: skip
 
 
 # --- lenet5 ------------------------------------------------------------------------------------------------------------------------
@@ -374,6 +389,7 @@ def judge_lenet(observation, layers):
                 )
         facts[f"after layer {number}"] = words
     facts["the output is"] = ending(observation["logits"], heard[4]["output"])
+    facts["the output in training mode is the same"] = close(observation["in training"], observation["logits"])
     return facts
 
 
@@ -387,7 +403,8 @@ def lenet_layers(answer, options, batch, seed):
             scale = 1.5 / math.sqrt(parameter[0].numel()) if parameter.ndim > 1 else 0.3
             parameter.copy_(scale * spread(parameter.shape, seed + number))
     logits, heard = run_and_listen(model, x)
-    return {"logits": logits, "heard": heard}
+    with torch.no_grad():
+        return {"logits": logits, "heard": heard, "in training": model.train()(x)}
 
 
 # --- residual_block ----------------------------------------------------------------------------------------------------------------
@@ -529,6 +546,8 @@ def hooked_maps_trouble(answer, image, names, unknown, training=True, seed=0.0):
         name = raised(call)
         if label == "an unknown layer":
             seen |= {"raised": name, "message": message[0]}
+        else:
+            seen["the error of a layer comes through"] = name != "nothing"
         state = state_of(model)
         seen |= {f"hooks after {label}": state["hooks"], f"modes after {label}": state["modes"]}
     return seen
@@ -632,6 +651,8 @@ def judge_chance(observation):
         "another generator gives other shifts": not torch.equal(first, other),
         "the next call with this generator gives other shifts": not torch.equal(first, following),
         "the global random state is left alone": observation["global state untouched"],
+        "without a generator, torch's global state decides": torch.equal(observation["global"], observation["global again"])
+        and not torch.equal(observation["global"], observation["global other"]),
     }
 
 
@@ -639,6 +660,7 @@ def judge_chance(observation):
 def shift_chance(answer, count, max_shift, seed):
     """The same images with generators of the same and of another seed."""
     images, generator = marked_images(count, 1, 9, 9, seed), torch.Generator().manual_seed(int(seed))
+    torch.manual_seed(int(seed) + 77)  # a state that no answer sets by chance
     state = torch.get_rng_state()
     first = answer.random_shift(images, max_shift, generator=generator)
     untouched = torch.equal(state, torch.get_rng_state())
@@ -646,7 +668,11 @@ def shift_chance(answer, count, max_shift, seed):
     torch.manual_seed(int(seed) + 5)
     again = answer.random_shift(images, max_shift, torch.Generator().manual_seed(int(seed)))
     other = answer.random_shift(images, max_shift, torch.Generator().manual_seed(int(seed) + 1))
-    return {"first": first, "following": following, "again": again, "other": other, "global state untouched": untouched}
+    seen = {"first": first, "following": following, "again": again, "other": other, "global state untouched": untouched}
+    for name, state in (("global", 78), ("global again", 78), ("global other", 79)):
+        torch.manual_seed(int(seed) + state)
+        seen[name] = answer.random_shift(images, max_shift)
+    return seen
 
 
 # --- per_class_accuracy ------------------------------------------------------------------------------------------------------------
