@@ -11,7 +11,7 @@ export PYTHONPATH := $(CURDIR)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup bubblewrap build check-build sample grade test doors execute untouched colab lab bench release lint lock clean
+.PHONY: all help setup bubblewrap build check-build sample grade test doors resilience execute untouched colab lab bench release lint lock clean site site-check
 
 all: build grade ## set up, build the notebooks, grade the sample class (what `make` does)
 
@@ -52,6 +52,9 @@ test: $(READY) bubblewrap check-build lint ## the tests, in about 5 minutes
 doors: $(READY) bubblewrap ## grade the sample class with otter and nbgrader too, and compare
 	$(PY) -m pytest -q -m slow
 
+resilience: $(READY) bubblewrap ## kill the grader at twenty moments, and a worker of its cluster; grade a thousand broken notebooks
+	$(PY) -m pytest -q -m resilience
+
 execute: $(READY) ## run every reference notebook; kept with outputs in build/solutions
 	@$(PY) -m autograder execute
 
@@ -71,6 +74,15 @@ release: $(READY) ## write the public course repository: make release DEST=../st
 	@test -n "$(DEST)" || { echo "Error: say where to: make release DEST=../student-repo"; exit 1; }
 	@$(PY) -m autograder build
 	@$(PY) -m autograder release "$(DEST)"
+
+site: $(READY) ## the book: executed notebooks without answers, guides and API, as one static site in build/site/html
+	@$(PY) -m autograder.build.book
+
+site-check: site/node_modules ## read every page of the book in a browser, without a network (needs node and chromium)
+	@node site/check.cjs build/site/html
+
+site/node_modules: site/package.json
+	@npm install --prefix site --no-package-lock --no-audit --no-fund --silent && touch $@
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check --quiet .

@@ -158,7 +158,7 @@ def _grades(book: Gradebook) -> dict[tuple[str, str, str], Grade]:
 def _save(grade: Grade, entry: dict, record: dict) -> None:
     """The grader's points; what a person gave stays, and is asked for again if the work has changed since."""
     by_hand = entry["status"] in ("manual", "flagged")
-    points = None if entry["status"] == "manual" else entry["points"]
+    points = entry["points"] or None if entry["status"] == "manual" else entry["points"]
     if grade.auto_score != points:
         grade.auto_score = points
     if grade.manual_score is None and grade.needs_manual_grade != by_hand:

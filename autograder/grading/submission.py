@@ -11,10 +11,13 @@ from autograder.grading.notebook import Cell, Unreadable, read_cells
 from autograder.grading.sandbox import Sandbox
 from dlcourse.checks.probe import requested
 from dlcourse.checks.verdict import Verdict, grade
+from dlcourse.quality import quality
 
 CELL_SECONDS = 20
 WALL_FACTOR, WALL_GRACE = 6, 20  # wall time may be this much more than CPU time: the machine may be busy
 MAX_CHILDREN = 12  # fresh children that one submission may use up before the rest of it counts as crashed
+QUALITY = "project_quality"  # the one written exercise whose first half is counted
+CODE_OF_PROJECT = ("project_data", "project_model", "project_training", "project_performance")
 NUMBERS = 2**53  # what JSON keeps exactly
 
 
@@ -69,6 +72,9 @@ def grade_submission(
     except Unreadable as error:
         return everywhere(keys, written, "error", str(error))
     results = [_written_result(name, points, cells) for name, points in written.items()]
+    for result in results:
+        if result.exercise == QUALITY:
+            _count_quality(result, cells)
     if not keys:
         return results
     code = [cell for cell in cells if cell.kind == "code" and not cell.name.endswith("_check")]
@@ -284,6 +290,17 @@ def _sign_for(exercise: str, plan: Plan) -> str:
         if name == exercise or name not in answers:
             return f"in the cell {name}, {clause}"
     return ""
+
+
+def _count_quality(result: ExerciseResult, cells: list[Cell]) -> None:
+    """The half of code quality that needs no person: points so far, and what was found; a person marks the whole."""
+    answers = {cell.name: cell.source for cell in cells if cell.kind == "code" and cell.name in CODE_OF_PROJECT}
+    found = quality(answers)
+    if not found.points:
+        return
+    result.status, result.points = "manual", found.points
+    listed = "; ".join(found.findings[:10])
+    result.message = f"{found.points:g} of 5 points by ruff and docstrings{f' ({listed})' if listed else ''}; the whole to be graded by hand"
 
 
 def _written_result(name: str, points: float, cells: list[Cell]) -> ExerciseResult:

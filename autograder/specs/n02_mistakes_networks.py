@@ -21,6 +21,11 @@ XOR_NETWORK = [
         [("targets = torch.tensor([[0.0], [1.0], [1.0], [0.0]])", "targets = torch.tensor([0.0, 1.0, 1.0, 0.0])"), (LOSS, "loss = ((output - targets) ** 2).mean()"), (EPOCHS, "range(300)")],
     ),
     *known(
+        "hidden-before-its-sigmoid",
+        "forward returns the hidden values as they are after their sigmoid.",
+        [(HIDDEN, "hidden = self.to_hidden(x)"), (OUT, "output = torch.sigmoid(self.to_output(torch.sigmoid(hidden)))")],
+    ),
+    *known(
         "no-hidden-non-linearity",
         "Without a non-linearity after the hidden layer both layers are one linear map, and that cannot do XOR.",
         (HIDDEN, "hidden = self.to_hidden(x)"),
@@ -41,11 +46,6 @@ XOR_NETWORK = [
         "The output goes through a sigmoid as well.",
         [(OUT, "output = self.to_output(hidden)"), (LOSS, "loss = F.binary_cross_entropy_with_logits(output, targets)")],
         [(OUT, "output = self.to_output(hidden)"), (LOSS, "loss = F.mse_loss(output, targets)"), FEW],
-    ),
-    *known(
-        "hidden-before-its-sigmoid",
-        "forward returns the hidden values as they are after their sigmoid.",
-        [(HIDDEN, "hidden = self.to_hidden(x)"), (OUT, "output = torch.sigmoid(self.to_output(torch.sigmoid(hidden)))"), FEW],
     ),
     *known(
         "hidden-activation",

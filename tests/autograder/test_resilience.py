@@ -16,7 +16,7 @@ from autograder.grading.batch import grade_class
 from autograder.paths import NOTEBOOKS, ROOT
 from tests.autograder.helpers import EXERCISE, SLUG, hand_in, right
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.resilience  # some minutes, and moments that depend on the machine: `make resilience`
 JUNK = [None, 0, -1, 1e308, "", "x" * 5000, "\ud800", [], {}, [[]], {"": 0}, True, "../../x", "<script>", "\0", "solution", "adam_check"]
 
 
