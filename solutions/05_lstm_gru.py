@@ -726,13 +726,15 @@ class AttentionForecaster(nn.Module):
 with once_answered("forecaster"), once_answered("sliding_windows"):
     X, y = make_windows(past, WINDOW)
     X_future, y_future = make_windows(future, WINDOW)
-    forecasts, errors = {}, {"persistence": persistence_mse}
+    made = {}
     for name in ("rnn", "lstm", "gru", "attention"):
         set_seed(0)
         model = AttentionForecaster() if name == "attention" else Forecaster(name)
         train_forecaster(model, X, y)
-        forecasts[name] = predict(model, X_future)
-        errors[name] = F.mse_loss(forecasts[name], y_future).item()
+        made[name] = predict(model, X_future)
+    forecasts = made  # only now: what comes next needs all of them
+    errors = {name: F.mse_loss(forecast, y_future).item() for name, forecast in forecasts.items()}
+    errors = {"persistence": persistence_mse, **errors}
 
 # %% tags=["demo"]
 with once_answered("forecaster"):
