@@ -79,7 +79,8 @@ def grade_class(
             done = 0
             tasks = []
             for submission in submissions:
-                if _to_do(out, submission, assignments[submission.slug]):
+                assignment = assignments[submission.slug]
+                if _to_do(out, submission, assignment, _made_from(submission, assignment)):
                     tasks.append(submission)
                 else:
                     done += 1
@@ -94,14 +95,18 @@ def grade_class(
             raise UserError(f"cannot write to {out}: {error.strerror}; what was graded before is kept in {out / 'results'}") from None
 
 
-def _to_do(out: Path, submission: Submission, assignment: Assignment) -> set[str]:
+def _made_from(submission: Submission, assignment: Assignment) -> str:
+    """What identifies the files of a submission now: their hash, or why they cannot be read."""
+    try:
+        return digest(read_submission(submission.path, assignment.files))
+    except Unreadable as error:
+        return str(error)
+
+
+def _to_do(out: Path, submission: Submission, assignment: Assignment, made_from: str) -> set[str]:
     """The exercises of a submission that have no result yet from these files and these keys."""
     kept = read_result(result_path(out, submission.student, submission.slug))
-    try:
-        now = digest(read_submission(submission.path, assignment.files))
-    except Unreadable as error:
-        now = str(error)
-    if kept is None or kept["submission"] != now:
+    if kept is None or kept["submission"] != made_from:
         return set(assignment.order)
     versions = {entry["exercise"]: entry["key"] for entry in kept["exercises"]}
     return {name for name, version in assignment.versions.items() if versions.get(name) != version}
@@ -122,8 +127,9 @@ def _grade(
                 _keep_unreadable(out, submission, assignment, str(error))
                 unreadable.append(submission)
                 continue
-            label = (submission, contents["notebook"], digest(contents))
-            yield label, submission.slug, contents, _to_do(out, submission, assignment)
+            made_from = digest(contents)
+            label = (submission, contents["notebook"], made_from)
+            yield label, submission.slug, contents, _to_do(out, submission, assignment, made_from)
 
     if not submissions:
         return

@@ -72,7 +72,7 @@ def update_gradebook(out: Path, records: list[dict]) -> dict[tuple[str, str, str
             for slug in sorted({record["notebook"] for record in records}):
                 _add_assignment(book, slug)
             _add_submissions(book, records)
-            grades = _grades(book)
+            grades = _keyed(book, Grade)
             for record in records:
                 for entry in record["exercises"]:
                     _save(grades[record["student"], record["notebook"], entry["exercise"]], entry, record)
@@ -149,10 +149,6 @@ def _keyed(book: Gradebook, kind) -> dict[tuple[str, str, str], object]:
     )
     slugs = {assignment.id: assignment.name for assignment in book.assignments}
     return {(student, slugs[assignment], _exercise(name)): row for row, student, name, assignment in book.db.execute(query)}
-
-
-def _grades(book: Gradebook) -> dict[tuple[str, str, str], Grade]:
-    return _keyed(book, Grade)
 
 
 def _save(grade: Grade, entry: dict, record: dict) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from autograder.build.leaks import SHORT, shared_passage
 from autograder.build.master import cut_solution, read_master, reference_code, solution_lines
 from autograder.build.notebooks import WRITE_HERE, notebook_text, student_notebook
 from autograder.build.record import key_paths, record_notebook
@@ -17,8 +18,6 @@ from dlcourse.checks.probe import _PROBES, find_probe
 from dlcourse.checks.wire import decode, encode
 
 SLUGS = written_slugs()
-SHORT = 24  # lines up to this length (`return x`, `self.p = p`) may stand anywhere by chance
-PASSAGE = 3  # so many longer lines in a row are no idiom any more, but an answer
 
 
 @pytest.mark.parametrize("slug", SLUGS)
@@ -116,16 +115,9 @@ def test_no_solution_reaches_students(slug):
             secret = [line for line in solution_lines(answer) if line not in shown]
         for line in secret:
             assert len(line.strip()) <= SHORT or line.strip() not in given, f"{exercise.id}: {line!r}"
+        long_lines = [line for line in secret if len(line) > SHORT]
         for lines in elsewhere:
-            assert not shared_passage(secret, lines), f"{exercise.id}: {shared_passage(secret, lines)}"
-
-
-def shared_passage(secret: list[str], lines: list[str]) -> list[str]:
-    """Successive longer lines, PASSAGE of them, that stand in both; empty if there are none."""
-    secret = [line for line in secret if len(line) > SHORT]
-    passages = {tuple(lines[start : start + PASSAGE]) for start in range(len(lines) - PASSAGE + 1)}
-    windows = (tuple(secret[start : start + PASSAGE]) for start in range(len(secret) - PASSAGE + 1))
-    return next((list(window) for window in windows if window in passages), [])
+            assert not shared_passage(long_lines, lines), f"{exercise.id}: {shared_passage(long_lines, lines)}"
 
 
 @pytest.mark.parametrize("slug", SLUGS)

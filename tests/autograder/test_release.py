@@ -11,6 +11,7 @@ import zipfile
 import nbformat
 import pytest
 
+from autograder.build.leaks import PASSAGE, SHORT
 from autograder.build.master import cut_solution, solution_lines
 from autograder.build.record import key_paths
 from autograder.build.write import load
@@ -21,8 +22,6 @@ from autograder.paths import BUILD, ROOT, SLUGS, UserError, written_slugs
 from dlcourse.checks.key import read_key
 from dlcourse.checks.wire import decode, encode
 
-LONG = 24  # shorter lines may stand anywhere by chance
-PASSAGE = 3  # so many longer lines in a row are no idiom, but an answer
 BINARY = (".npz", ".gz")
 FOLDERS = {"notebooks", "dlcourse", "data"}
 FILES = {"README.md", "LICENSE", "pyproject.toml", "environment.yml", ".gitignore", ".gitattributes", RECORD}
@@ -56,7 +55,7 @@ def texts(public):
 
 
 def stripped(text):
-    return [line.strip() for line in text.splitlines() if len(line.strip()) > LONG]
+    return [line.strip() for line in text.splitlines() if len(line.strip()) > SHORT]
 
 
 def passages(lines):
@@ -92,7 +91,7 @@ def test_no_solution_rubric_or_misconception_in_any_file(slug, texts):
             for line in stripped(answer.source + "\n" + master.rubric(exercise.id)):
                 assert not [name for name, lines in everywhere.items() if line in lines], (exercise.id, line)
             continue
-        secret = [line for line in solution_lines(answer) if len(line) > LONG and line not in given]
+        secret = [line for line in solution_lines(answer) if len(line) > SHORT and line not in given]
         for name, shown in in_a_row.items():
             assert not passages(secret) & shown, (exercise.id, name)
         mine = {name: lines for name, lines in everywhere.items() if slug in name and "/probes/" not in name}
