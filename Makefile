@@ -11,7 +11,7 @@ export PYTHONPATH := $(CURDIR)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup bubblewrap build check-build sample grade test doors resilience execute untouched colab lab bench release lint lock clean site site-check
+.PHONY: all help setup bubblewrap build check-build sample grade test doors resilience browser execute untouched colab lab bench release lint lock clean site site-check
 
 all: build grade ## set up, build the notebooks, grade the sample class (what `make` does)
 
@@ -50,10 +50,13 @@ test: $(READY) bubblewrap check-build lint ## the tests, in about 5 minutes
 	$(PY) -m pytest -q -n 2 --dist worksteal
 
 doors: $(READY) bubblewrap ## grade the sample class with otter and nbgrader too, and compare
-	$(PY) -m pytest -q -m slow
+	$(PY) -m pytest -q -m slow -n 2 --dist loadgroup
 
 resilience: $(READY) bubblewrap ## kill the grader at twenty moments, and a worker of its cluster; grade a thousand broken notebooks
 	$(PY) -m pytest -q -m resilience
+
+browser: $(READY) ## a student's first hour in JupyterLab, in a real browser (needs chromium)
+	$(PY) -m pytest -q -m browser
 
 execute: $(READY) ## run every reference notebook; kept with outputs in build/solutions
 	@$(PY) -m autograder execute

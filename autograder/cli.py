@@ -93,13 +93,15 @@ def execute(
     untouched: Annotated[
         bool, typer.Option(help="Run the student notebooks as they are handed out, instead of the references.")
     ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time.")] = os.cpu_count() or 1,
 ):
     """Execute notebooks from top to bottom; they are kept with their outputs in build/."""
-    from autograder.build.execute import execute_notebook
+    from autograder.build.execute import execute_all
 
-    for slug in chosen(slugs):
-        console.print(f"{slug} ...", end=" ")
-        console.print(execute_notebook(slug, untouched).sentence(), soft_wrap=True, highlight=False)
+    names = chosen(slugs)
+    console.print(f"Running {len(names)} notebook{'s' * (len(names) > 1)}, {min(jobs, len(names))} at a time ...")
+    for run in execute_all(names, untouched, jobs):
+        console.print(run.sentence(), soft_wrap=True, highlight=False)
 
 
 @app.command()

@@ -1,9 +1,13 @@
 """Executing notebooks from top to bottom, in a kernel of their own."""
 
+import itertools
+import multiprocessing
 import os
 import resource
 import tempfile
 import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,9 +38,19 @@ class Execution:
     def sentence(self) -> str:
         """For the terminal."""
         return (
-            f"{self.cpu_seconds:.0f} CPU seconds, {self.wall_seconds:.0f} seconds, checks gave {self.points:g} of {self.max_points:g} "
+            f"{self.slug}: {self.cpu_seconds:.0f} CPU seconds, {self.wall_seconds:.0f} seconds, checks gave {self.points:g} of {self.max_points:g} "
             f"points: {self.path}"
         )
+
+
+def execute_all(slugs: list[str], untouched: bool, jobs: int) -> Iterator[Execution]:
+    """Execute several notebooks, so many at a time, and yield how each run went, in their order.
+
+    Raises:
+        UserError: see `execute_notebook`.
+    """
+    with ProcessPoolExecutor(min(jobs, len(slugs)), mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(execute_notebook, slugs, itertools.repeat(untouched))
 
 
 def execute_notebook(slug: str, untouched: bool = False) -> Execution:
@@ -49,6 +63,7 @@ def execute_notebook(slug: str, untouched: bool = False) -> Execution:
     notebook = student_notebook(master, exercises) if untouched else solution_notebook(master, exercises)
     path = BUILD / ("untouched" if untouched else "solutions") / f"{slug}.ipynb"
     os.environ.setdefault("DLCOURSE_OFFLINE", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # several threads for each of several kernels would fight for the cores
     start, used = time.monotonic(), _children()
     # the kernel's own count: that of this process would be of its largest child ever
     notebook.cells.append(nbformat.v4.new_code_cell(MEASURE, id="peak_memory"))

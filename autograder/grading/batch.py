@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.grading.assignment import Assignment, load_assignment
+from autograder.grading.autograded import write_autograded
 from autograder.grading.cluster import connect, entry, grade_all
-from autograder.grading.gradebook import Mark, update_gradebook, write_autograded, write_course
-from autograder.grading.notebook import Unreadable, digest, read_cells, read_submission
+from autograder.grading.gradebook import Mark, update_gradebook, write_course
+from autograder.grading.notebook import Cell, Unreadable, digest, read_cells, read_submission
 from autograder.grading.report import class_page, student_page
 from autograder.grading.results import read_result, result_path, sole_run, write_whole
 from autograder.grading.submission import everywhere
@@ -133,27 +134,28 @@ def _grade(
 
     if not submissions:
         return
-    with connect(count, unsafe, scheduler) as client:
+    with connect(list(assignments), count, unsafe, scheduler) as client:
         for (submission, notebook, made_from), entries, seconds in grade_all(client, tasks(), assignments):
-            _keep(out, submission, assignments[submission.slug], notebook, made_from, entries, seconds)
+            assignment = assignments[submission.slug]
+            _keep(out, submission, assignment, _cells(notebook, assignment), made_from, entries, seconds)
             yield submission
     yield from unreadable
 
 
 def _keep_unreadable(out: Path, submission: Submission, assignment: Assignment, reason: str) -> None:
     results = everywhere(assignment.keys, assignment.written, "error", reason)
-    _keep(out, submission, assignment, b"", reason, [entry(result, assignment) for result in results], 0.0)
+    _keep(out, submission, assignment, [_notice(reason)], reason, [entry(result, assignment) for result in results], 0.0)
 
 
 def _keep(
-    out: Path, submission: Submission, assignment: Assignment, notebook: bytes, made_from: str, entries: list[dict], seconds: float
+    out: Path, submission: Submission, assignment: Assignment, cells: list[Cell], made_from: str, entries: list[dict], seconds: float
 ) -> None:
     """Write the result of a submission; exercises that were not run again stay as they were."""
     path = result_path(out, submission.student, submission.slug)
     before = read_result(path)
     changed = before is not None and before["submission"] != made_from
     by_name = {entry["exercise"]: entry for entry in (before["exercises"] if before and not changed else [])}
-    answers = _answers(notebook, assignment)
+    answers = {cell.name: cell.source[:SHOWN] for cell in cells if cell.name in assignment.versions}  # the last cell of each exercise
     for result in entries:
         by_name[result["exercise"]] = {**result, "answer": answers.get(result["exercise"], "")}
     record = {
@@ -161,16 +163,20 @@ def _keep(
         "look_again": changed or bool(before and before.get("look_again")),
         "exercises": [by_name[name] for name in assignment.order],
     }  # fmt: skip
-    write_autograded(out, submission.student, submission.slug, notebook, record["exercises"], assignment.demos)
+    write_autograded(out, submission.student, submission.slug, cells, record["exercises"])
     write_whole(path, json.dumps(record, indent=1))
 
 
-def _answers(notebook: bytes, assignment: Assignment) -> dict[str, str]:
-    """The source of the last cell of each exercise."""
+def _cells(notebook: bytes, assignment: Assignment) -> list[Cell]:
+    """The cells of a submission; of what is no notebook, one that says so."""
     try:
-        return {cell.name: cell.source[:SHOWN] for cell in read_cells(notebook, assignment.demos) if cell.name in assignment.versions}
-    except Unreadable:
-        return {}
+        return read_cells(notebook, assignment.demos)
+    except Unreadable as error:
+        return [_notice(str(error))]
+
+
+def _notice(text: str) -> Cell:
+    return Cell("markdown", f"**{text}**", "unreadable", demo=False)
 
 
 def write_tables(out: Path, submissions: list[Submission], assignments: dict[str, Assignment]) -> list[dict]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, as_completed, get_worker
 
 from autograder.grading.assignment import Assignment
-from autograder.grading.sandbox import Sandbox, SandboxDied, bubblewrap
+from autograder.grading.sandbox import Sandbox, SandboxDied, bubblewrap, modules_of_notebooks
 from autograder.grading.submission import ExerciseResult, everywhere, grade_submission
 from autograder.paths import ROOT, UserError
 from dlcourse.checks.feedback import verdict_html
@@ -41,8 +41,8 @@ class SandboxHolder(WorkerPlugin):
 
     name = "sandbox"
 
-    def __init__(self, unsafe: bool, version: str):
-        self.unsafe, self.version = unsafe, version
+    def __init__(self, unsafe: bool, version: str, modules: list[str]):
+        self.unsafe, self.version, self.modules = unsafe, version, modules
 
     def setup(self, worker):
         """Called on the worker when it joins."""
@@ -59,21 +59,22 @@ class SandboxHolder(WorkerPlugin):
     def get(self) -> Sandbox:
         """The sandbox; a new one if there is none."""
         if self.sandbox is None:
-            self.sandbox = Sandbox(self.unsafe)
+            self.sandbox = Sandbox(self.unsafe, self.modules)
         return self.sandbox
 
     def renew(self, start: bool = True) -> None:
         """End the sandbox that is there, and start another."""
         if self.sandbox is not None:
             self.sandbox.close()
-        self.sandbox = Sandbox(self.unsafe) if start else None
+        self.sandbox = Sandbox(self.unsafe, self.modules) if start else None
 
 
 @contextlib.contextmanager
-def connect(count: int, unsafe: bool, address: str | None = None):
+def connect(slugs: list[str], count: int, unsafe: bool, address: str | None = None):
     """A client of a cluster that can grade.
 
     Args:
+        slugs: what will be graded.
         count: workers of a local cluster.
         unsafe: without bubblewrap.
         address: of a scheduler that runs already, such as "tcp://10.0.0.1:8786".
@@ -91,7 +92,7 @@ def connect(count: int, unsafe: bool, address: str | None = None):
                 client = stack.enter_context(Client(cluster))
             else:
                 client = stack.enter_context(Client(address, timeout=CONNECT_SECONDS))
-            client.register_plugin(SandboxHolder(unsafe, software_version()))
+            client.register_plugin(SandboxHolder(unsafe, software_version(), modules_of_notebooks(slugs)))
         except (OSError, TimeoutError, ValueError) as error:
             raise UserError(f"no scheduler answers at {address}: {error}") from None
         yield client

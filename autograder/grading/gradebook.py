@@ -1,31 +1,25 @@
 """nbgrader's own gradebook for what was graded here, in an nbgrader course folder, so that formgrader opens it and marks given there count.
 
 OUT/gradebook.db                                  points; marks and comments by hand are only ever read
-OUT/nbgrader_config.py, OUT/source/<slug>/        the rest of the course folder
-OUT/autograded/<student>/<slug>/<slug>.ipynb      what formgrader shows: the student's cells with our verdicts as outputs
+OUT/nbgrader_config.py, OUT/source/<slug>/        the rest of the course folder; `autograded` writes what formgrader shows
 """
 
 import json
 import os
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbgrader.api import BaseCell, Comment, Grade, Gradebook, Student, SubmittedAssignment, SubmittedNotebook
 from nbgrader.utils import compute_checksum, is_grade, is_locked, is_solution
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from autograder.build.write import load
-from autograder.grading.notebook import Cell, Unreadable, read_cells
 from autograder.grading.results import write_whole
 from autograder.paths import NOTEBOOKS, UserError
 
 COURSE = "dlcourse"
-WITHOUT_OUTPUTS = ("[![Open in Colab]", "*Figure:*")  # prose that begins so says nothing where there are no outputs
 CONFIG = f'''"""The course folder of a graded class: `nbgrader formgrader` and `nbgrader generate_feedback` work here."""
 
 c = get_config()  # noqa: F821  nbgrader provides it
@@ -172,74 +166,3 @@ def _marks(book: Gradebook, grades: dict[tuple[str, str, str], Grade]) -> dict[t
         if grade.manual_score is not None or grade.extra_credit or text:
             found[place] = Mark(grade.manual_score, grade.extra_credit or 0.0, text, bool(grade.needs_manual_grade))
     return found
-
-
-def write_autograded(out: Path, student: str, slug: str, content: bytes, entries: list[dict], demos: set[str]) -> None:
-    """What formgrader shows of a submission: its answers and verdicts. Outputs of the student's are left out, HTML of theirs is defused."""
-    try:
-        cells = read_cells(content, demos)
-    except Unreadable as error:
-        cells = [Cell("markdown", f"**{error}**", "unreadable", demo=False)]
-    folder = out / "autograded" / student / slug
-    write_whole(folder / f"{slug}.ipynb", nbformat.writes(_shown(slug, cells, entries)))
-
-
-def _shown(slug: str, cells: list[Cell], entries: list[dict]):
-    master, exercises = load(slug)
-    results = {entry["exercise"]: entry for entry in entries}
-    source = {cell.id: cell for cell in nbformat.read(NOTEBOOKS / f"{slug}.ipynb", as_version=4).cells}
-    last = {cell.name: number for number, cell in enumerate(cells)}
-    shown = []
-    for number, cell in enumerate(cells):
-        if cell.name.endswith("_check") or cell.demo:
-            continue
-        given = source.get(cell.name)
-        ours = given is not None and given.source == cell.source
-        if ours and (cell.name == "set_up" or cell.source.startswith(WITHOUT_OUTPUTS)):
-            continue
-        mine = cell.name in results and last[cell.name] == number
-        if mine and results[cell.name]["status"] == "manual":
-            shown.append(new_markdown_cell(f"**How it is marked**\n\n{master.rubric(cell.name)}"))
-        shown.append(_cell(cell, given.metadata.get("nbgrader") if mine else None, ours))
-        if mine and f"{cell.name}_check" in source:
-            shown.append(_check_cell(source[f"{cell.name}_check"], results[cell.name]))
-    for exercise in exercises:  # what is gone from the submission still needs its place for points
-        if exercise.id not in last:
-            if exercise.kind == "written":
-                shown.append(_cell(Cell("markdown", "*(this cell is not in the notebook)*", exercise.id, False), source[exercise.id].metadata["nbgrader"]))
-            else:
-                shown.append(_check_cell(source[f"{exercise.id}_check"], results[exercise.id]))
-    return new_notebook(cells=shown, metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
-
-
-def _cell(cell: Cell, meta: dict | None, ours: bool = False):
-    """A cell as formgrader gets it; `ours`: it is as it was handed out."""
-    metadata = {"nbgrader": _complete(meta, cell.kind)} if meta else {}
-    if cell.kind == "code":
-        return new_code_cell(cell.source, metadata=metadata)
-    return new_markdown_cell(_foldable(cell.source) if ours else defused(cell.source), metadata=metadata)
-
-
-def _check_cell(source, entry: dict):
-    page = entry["html"] or f"<p>{entry['status']}</p>"
-    output = new_output("execute_result", {"text/plain": str(entry["points"]), "text/html": _foldable(page)}, execution_count=1)
-    meta = _complete(source.metadata["nbgrader"], "code")
-    return new_code_cell(source.source, metadata={"nbgrader": meta}, outputs=[output], execution_count=1)
-
-
-def _complete(meta: dict, kind: str) -> dict:
-    return {**meta, "cell_type": "code" if kind == "code" else "markdown"}
-
-
-def _foldable(page: str) -> str:
-    """formgrader's style sheet hides the triangle by which a folded part is known."""
-    return page.replace("<summary>", '<summary style="display: list-item">')
-
-
-def defused(markdown: str) -> str:
-    """A student's Markdown without its HTML: tags are shown as they were typed, links to scripts lead nowhere.
-
-    A space of no width after `<` makes it no tag. `&lt;` would do so too, but code would show it as `&lt;`.
-    """
-    text = re.sub(r"<(?=[A-Za-z/!?])", "<\u200b", markdown)
-    return re.sub(r"(?i)(javascript|vbscript|data)\s*:", "\\1\u200b:", text)

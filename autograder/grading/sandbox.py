@@ -5,7 +5,6 @@ No solution, no key, no submission but the one at hand, no network, no environme
 """
 
 import ast
-import functools
 import json
 import os
 import select
@@ -48,11 +47,11 @@ def bubblewrap() -> str:
     return path
 
 
-def command(control: int, unsafe: bool) -> list[str]:
+def command(control: int, unsafe: bool, modules: list[str]) -> list[str]:
     """The command line of the sandboxed process."""
     here = ROOT / "autograder" / "grading"
     if unsafe:
-        return [sys.executable, str(here / "inside.py"), str(control), "open", *modules_of_notebooks()]
+        return [sys.executable, str(here / "inside.py"), str(control), "open", *modules]
     arguments = [bubblewrap(), "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
     # for the namespaces of the children, who lose it before any student's code runs
     arguments += ["--cap-add", "CAP_SYS_ADMIN"]
@@ -66,7 +65,7 @@ def command(control: int, unsafe: bool) -> list[str]:
     for name, value in {**ENVIRONMENT, "PYTHONPATH": INSIDE}.items():
         arguments += ["--setenv", name, value]
     python = sys.executable.replace(sys.prefix, PYTHON, 1) if sys.prefix != sys.base_prefix else sys.executable
-    return [*arguments, "--chdir", "/tmp", python, f"{INSIDE}/inside.py", str(control), "sealed", *modules_of_notebooks()]
+    return [*arguments, "--chdir", "/tmp", python, f"{INSIDE}/inside.py", str(control), "sealed", *modules]
 
 
 def _binds() -> list[tuple]:
@@ -84,12 +83,11 @@ def _binds() -> list[tuple]:
     return binds + [(here / name, f"{INSIDE}/{name}") for name in ("inside.py", "cells.py", "source.py")]
 
 
-@functools.cache
-def modules_of_notebooks() -> list[str]:
-    """What the notebooks import outside of demonstrations, as they are handed out: loaded once, instead of by every submission."""
+def modules_of_notebooks(slugs: list[str]) -> list[str]:
+    """What notebooks import outside of demonstrations, as they are handed out: loaded once, instead of by every submission."""
     found = set()
-    for path in NOTEBOOKS.glob("*.ipynb"):
-        for cell in json.loads(path.read_text())["cells"]:
+    for slug in slugs:
+        for cell in json.loads((NOTEBOOKS / f"{slug}.ipynb").read_text())["cells"]:
             if cell["cell_type"] == "code" and "demo" not in cell["metadata"].get("tags", []):
                 found |= _imports("".join(cell["source"]))
     return sorted(found)
@@ -105,13 +103,21 @@ def _imports(source: str) -> set[str]:
 
 
 class Sandbox:
-    """One sandboxed process. Not safe for several threads at once: give each thread its own."""
+    """One sandboxed process. Not safe for several threads at once: give each thread its own.
 
-    def __init__(self, unsafe: bool = False):
+    Args:
+        unsafe: without bubblewrap.
+        modules: loaded before anything is run, see `modules_of_notebooks`.
+
+    Raises:
+        UserError: it does not start.
+    """
+
+    def __init__(self, unsafe: bool = False, modules: list[str] | None = None):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": str(ROOT)} if unsafe else {}
         self.process = subprocess.Popen(
-            command(theirs.fileno(), unsafe), pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL,
+            command(theirs.fileno(), unsafe, modules or []), pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         theirs.close()

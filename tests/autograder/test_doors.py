@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow  # two graders that start a kernel for every submi
 KNOWN_DIFFERENCES: dict[tuple[str, str, str], str] = {}
 
 
-@pytest.fixture(scope="module", params=SLUGS)
+@pytest.fixture(scope="module", params=[pytest.param(slug, marks=pytest.mark.xdist_group(slug)) for slug in SLUGS])
 def slug(request):
     return request.param
 

@@ -6,7 +6,8 @@ import nbformat
 import pytest
 
 from autograder.grading.assignment import load_assignment
-from autograder.grading.gradebook import write_autograded
+from autograder.grading.autograded import write_autograded
+from autograder.grading.notebook import read_cells
 from autograder.paths import NOTEBOOKS
 from tests.autograder.helpers import ESSAY, SLUG
 
@@ -29,8 +30,11 @@ def shown(tmp_path_factory):
             if cell["id"] == ESSAY:
                 cell["source"] = TEXT
         notebook["cells"] = [cell for cell in notebook["cells"] if keep or cell["id"] != ESSAY]
-        write_autograded(folder, name, SLUG, json.dumps(notebook).encode(), entries, load_assignment(SLUG).demos)
-        pages.append(nbformat.read(folder / "autograded" / name / SLUG / f"{SLUG}.ipynb", as_version=4).cells)
+        cells = read_cells(json.dumps(notebook).encode(), load_assignment(SLUG).demos)
+        write_autograded(folder, name, SLUG, cells, entries)
+        notebook = nbformat.read(folder / "autograded" / name / SLUG / f"{SLUG}.ipynb", as_version=4)
+        nbformat.validate(notebook)
+        pages.append(notebook.cells)
     return pages
 
 
