@@ -1,6 +1,6 @@
 """The public course repository: what students get, and nothing else; and beside it what the instructor's platforms take.
 
-DEST/            notebooks/, dlcourse/ with public keys, data/, README.md, LICENSE, pyproject.toml, environment.yml
+DEST/            notebooks/, dlcourse/ with public keys, data/, a guide, README.md, LICENSE, pyproject.toml, environment.yml
 DEST/.release.json   the names and hashes of the files that a release wrote: a later release changes and removes only these
 
 What lies in DEST besides (.git above all) is never touched.
@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 import tomllib
 
 from autograder.build.write import stale_files
+from autograder.grading.results import write_whole
 from autograder.paths import (
     BRANCH,
     BUILD,
@@ -33,6 +34,7 @@ from dlcourse.checks.key import read_key
 RECORD = ".release.json"
 TEMPLATES = Path(__file__).parent / "student"
 FROM_TEMPLATES = ("README.md", "LICENSE", "pyproject.toml", "environment.yml", ".gitignore", ".gitattributes")
+GUIDE = ("docs/jupyterlab.md", "docs/pictures/check_mistake.png", "docs/pictures/check_passes.png")
 INSTRUCTOR = BUILD / "release"
 
 
@@ -92,6 +94,7 @@ def public_files() -> dict[str, bytes]:
         if not _is_unfinished(path):
             files[name] = _with_address(path.read_bytes()) if name == "dlcourse/data.py" else path.read_bytes()
     files |= {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in _sources("data")}
+    files |= {name: (ROOT / name).read_bytes() for name in GUIDE}
     for path in PUBLIC_KEYS.rglob("*.key"):
         if any(case["hidden"] for part in read_key(path)["parts"] for case in part["cases"]):
             raise UserError(
@@ -215,13 +218,7 @@ def _write(path: Path, content: bytes) -> bool:
     """Write a file as a whole, unless it is there already; whether it was written."""
     if path.is_file() and path.read_bytes() == content:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.new")
-    try:
-        draft.write_bytes(content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_whole(path, content)
     return True
 
 

@@ -22,8 +22,8 @@ from autograder.paths import BUILD, ROOT, SLUGS, UserError, written_slugs
 from dlcourse.checks.key import read_key
 from dlcourse.checks.wire import decode, encode
 
-BINARY = (".npz", ".gz")
-FOLDERS = {"notebooks", "dlcourse", "data"}
+BINARY = (".npz", ".gz", ".png")
+FOLDERS = {"notebooks", "dlcourse", "data", "docs"}
 FILES = {"README.md", "LICENSE", "pyproject.toml", "environment.yml", ".gitignore", ".gitattributes", RECORD}
 
 
