@@ -47,6 +47,7 @@ def scripted(label, accuracies, sizes, widths, seed):
     """Models with given accuracies: name -> a list for each part (train, val, test), the percentage right in each epoch.
 
     Which samples are right is drawn anew for each percentage: epochs of equal accuracy have equal losses too, so both choose the same epoch.
+    One more row, right on all validation samples, waits for those who train an epoch too many.
     """
     source = torch.Generator().manual_seed(seed)
     labels = torch.randint(CLASSES, (sum(sizes),), generator=source)
@@ -54,7 +55,8 @@ def scripted(label, accuracies, sizes, widths, seed):
     scripts, allowed = {}, {}
     for name, parts in accuracies.items():
         columns = []
-        for size, percents in zip(sizes, parts):
+        for size, percents, after in zip(sizes, parts, (100, 100, 0)):
+            percents = [*percents, after]
             orders = {percent: torch.randperm(size, generator=source) for percent in percents}
             ranks = {percent: order.argsort() for percent, order in orders.items()}
             columns.append(torch.stack([ranks[percent] < round(size * percent / 100) for percent in percents]))

@@ -27,6 +27,12 @@ COUNT_PARAMETERS = [
         (TRAINABLE, "if parameter.requires_grad or trainable_only"),
     ),
     *known(
+        "frozen-only",
+        "trainable_only=False asks for all parameters, not for the frozen ones alone.",
+        (TRAINABLE, "if parameter.requires_grad == trainable_only"),
+    ),
+    *known("not-an-int", "Return an int, not a tensor or a float.", (NUMBER, "float(parameter.numel())"), (NUMBER, "torch.tensor(parameter.numel())")),
+    *known(
         "shared-twice",
         "A parameter that is used in two places is one parameter: it is counted twice.",
         (ALL, "for module in model.modules() for parameter in module.parameters(recurse=False)"),
@@ -43,6 +49,7 @@ COUNT_PARAMETERS = [
         "biases-left-out",
         "Biases and other vectors are parameters too.",
         (TRAINABLE, TRAINABLE + " and parameter.ndim > 1"),
+        (ALL, "for name, parameter in model.named_parameters() if name.endswith('weight')"),
     ),
     *known(
         "only-direct-layers",
@@ -102,7 +109,14 @@ COMPARISON_PLOTS = [
     *known("training-loss-twice", "The second panel shows the validation loss, not the training loss once more.", ('("val_loss",', '("train_loss",')),
     *known("loss-for-accuracy", "The third panel shows the validation accuracy.", (KEYS, '("val_loss", "validation accuracy (%)", "Validation accuracy")')),
     *known("axes-returned", "Return the Figure, not its axes, and not None.", (RETURN, "return axes"), (RETURN, "plt.show()")),
-    *known("one-row", "The four panels stand in two rows and two columns.", (MAKE, "fig, axes = plt.subplots(1, 4, figsize=(10, 7))"), (MAKE, "fig, axes = plt.subplots(4, 1, figsize=(10, 7))")),
+    *known("one-row", "The four panels stand in two rows and two columns.", (MAKE, MAKE.replace("2, 2", "1, 4") + "\n    axes = axes.reshape(2, 2)"), (MAKE, MAKE.replace("2, 2", "4, 1") + "\n    axes = axes.reshape(2, 2)")),
+    *known(
+        "cut-short",
+        "The histories may differ in length: draw each of them to its end.",
+        (PLOT, "length = min(len(other[key]) for other in histories.values())\n            ax.plot(range(1, length + 1), history[key][:length], label=name)"),
+        (PLOT, "ax.plot(range(1, len(history[key])), history[key][:-1], label=name)"),
+    ),
+    *known("logarithm-drawn", "Draw the parameters themselves; a logarithm is the axis's business.", (POINT, POINT.replace('row["parameters"]', 'math.log10(row["parameters"])'))),
     *known("one-model", "Every model belongs into every panel.", (PLOT, PLOT + "\n            break")),
 ]  # fmt: skip
 
@@ -136,7 +150,7 @@ ATTENTION_COST = [
     *known("length-and-width-swapped", "Length and width have changed places.", [(RNN, "return 4 * dim * length**2"), (ATTENTION, "return 4 * dim**2 * length")]),
     *known("quadratic-recurrence", "A recurrent layer reads every step once: its cost grows with the length alone.", (RNN, "return 4 * length**2 * dim**2")),
     *known("equal-counts-as-more", "At this length both cost the same: asked is the smallest length at which attention costs more.", (CROSSOVER, "return dim")),
-    *known("not-whole", "Lengths and operations are whole numbers: return an int.", (CROSSOVER, "return float(dim + 1)"), (CROSSOVER, "return dim / 1 + 1")),
+    *known("not-whole", "Lengths and operations are whole numbers: return an int.", (CROSSOVER, "return float(dim + 1)"), (CROSSOVER, "return dim / 1 + 1"), [(RNN, "return 4.0 * length * dim**2"), (ATTENTION, "return 4.0 * length**2 * dim")]),
 ]  # fmt: skip
 
 # --- accuracy_interval -------------------------------------------------------------------------------------------------------------
@@ -184,6 +198,32 @@ ACCURACY_INTERVAL = [
     *known("five-percent-each-side", "95 % lie between the 2.5th and the 97.5th percentile.", (PERCENTILES, PERCENTILES.replace("[0.025, 0.975]", "[0.05, 0.95]"))),
     *known("reflected", "This is the reflected (basic) bootstrap: the ends asked for are the percentiles themselves.", (RESULT, "mean = difference.mean().item()\n    return mean, 2 * mean - high, 2 * mean - low")),
     *known("not-seeded", "The resampling does not follow the seed.", (SOURCE, "source = None"), (SOURCE, "source = torch.Generator().manual_seed(0)")),
+    *known("ends-swapped", "The low end comes first.", (ENDS, "return centre + half, centre - half"), (RESULT, "return difference.mean().item(), high, low")),
+    *known("centre-and-half-width", "Return both ends of the interval, not its centre and half its width.", (ENDS, "return centre, half")),
+    *known(
+        "percent-for-fractions",
+        "NumPy's percentile counts to 100, a quantile to 1: here both ends lie within the lowest percent.",
+        (PERCENTILES, PERCENTILES.replace("[0.025, 0.975]", "[0.00025, 0.00975]")),
+    ),
+    *known(
+        "same-rows-each-time",
+        "Every resample draws the same rows: make the generator once, before the first of them.",
+        (DRAW, "rows = torch.stack([torch.randint(len(difference), (len(difference),), generator=source.manual_seed(seed)) for _ in range(n_resamples)])"),
+    ),
+    *known(
+        "normal-ends",
+        "The ends are percentiles of the resampled differences, not the mean and a multiple of their standard deviation.",
+        (PERCENTILES, "low, high = (means.mean() - 1.96 * means.std(correction=0)).item(), (means.mean() + 1.96 * means.std(correction=0)).item()"),
+    ),
+    *known(
+        "only-where-they-differ",
+        "All samples count, those too that both models get right, or both wrong.",
+        (SOURCE, SOURCE + "\n    difference = difference[difference != 0] if difference.any() else difference"),
+        [(SOURCE, SOURCE + "\n    whole = difference.mean()\n    difference = difference[difference != 0] if difference.any() else difference"), (RESULT, "return whole.item(), low, high")],
+    ),
+    *known("mean-of-resamples", "The difference is that of the two accuracies as they are, not the mean of the resampled ones.", (RESULT, "return means.mean().item(), low, high")),
+    *known("centred-at-zero", "The interval lies around the difference: do not take the difference away from it.", (RESULT, "mean = difference.mean().item()\n    return mean, low - mean, high - mean")),
+    *known("mean-over-resamples", "One mean for each resample: average over its samples, not over the resamples.", (MEANS, "means = difference[rows].mean(dim=0)")),
     *known(
         "without-replacement",
         "A bootstrap draws with replacement: a permutation has the same mean each time.",
@@ -223,5 +263,7 @@ MIXED_PRECISION = [
     *known("optimizer-steps-itself", "Let the scaler take the step: it leaves it out when gradients have overflowed.", (STEP, "    optimizer.step()\n")),
     *known("gradients-still-scaled", "The step is taken with gradients that are still multiplied by the scaler's factor.", [(UNSCALE, ""), (STEP, "    optimizer.step()\n")]),
     *known("no-update", "Call scaler.update() after every step: only then does the factor adapt.", (UPDATE, "")),
-    *known("not-scaled", "Scale the loss before the backward pass: the scaler divides the gradients by its factor all the same.", (BACK, "    scaler.scale(loss)\n    loss.backward()\n")),
+    *known("update-before-step", "scaler.step() comes before scaler.update(): the update forgets what was unscaled.", [(UPDATE, ""), (STEP, UPDATE + STEP)]),
+    *known("bound-of-its-own", "Clip to max_norm, and only where it is given.", (CLIP, CLIP.replace("max_norm=max_norm", "max_norm=1.0")), [("    if max_norm is not None:\n", "    if True:\n"), (CLIP, CLIP.replace("max_norm=max_norm", "max_norm=max_norm or 1.0"))]),
+    *known("not-scaled", "Scale the loss before the backward pass: the scaler divides the gradients by its factor all the same.", (BACK, "    scaler.scale(loss)\n    loss.backward()\n"), (BACK, "    loss.backward()\n")),
 ]  # fmt: skip

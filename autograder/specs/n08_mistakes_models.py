@@ -5,6 +5,8 @@ from autograder.specs.spec import known
 SEED = "        set_seed(seed)  # every model starts from the same random state\n"
 LOOP = "    for name, build in models.items():\n"
 BUILD = "model, best, weights = build(), -1.0, None"
+OPTIMIZER = "optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)"
+EPOCHS = "for _ in range(epochs):"
 TRAIN = "            model.train()\n"
 ZERO = "                optimizer.zero_grad()\n"
 BACKWARD = "F.cross_entropy(model(x), y).backward()"
@@ -13,6 +15,7 @@ ORDER = "shuffling = torch.Generator().manual_seed(seed)"
 SCORE = "score = accuracy(model, *val)"
 BETTER = "if score > best:  # of equally good epochs the first stays"
 KEEP = "best, weights = score, copy.deepcopy(model.state_dict())"
+BEFORE = "            score = accuracy(model, *val)\n            if score > best:\n                " + KEEP + "\n"
 RESTORE = "        model.load_state_dict(weights)\n"
 COUNT = "count_parameters(model, trainable_only=False)"
 TEST = "tested = accuracy(model, *test)"
@@ -55,15 +58,24 @@ COMPARE_MODELS = [
         "training-set-chooses-the-epoch",
         "The training set chose the epoch: the training accuracy goes on rising when the model overfits. Choose by the validation set.",
         (SCORE, "score = accuracy(model, *train)"),
+        [
+            (SCORE, "score, checked = accuracy(model, *train), accuracy(model, *val)"),
+            (KEEP, "best, weights = score, copy.deepcopy(model.state_dict())\n                kept = checked"),
+            (ROW, "rows[name] = [size, tested, kept, epochs, time.perf_counter() - start]"),
+        ],
     ),
     *known(
         "trained-on-validation",
-        "Validation samples were trained on: then they can no longer choose the epoch.",
+        "Validation or test samples were trained on: then they can no longer choose the epoch, or judge the model.",
         (
             "batches(*train, batch_size=50",
             "batches(torch.cat([train[0], val[0]]), torch.cat([train[1], val[1]]), batch_size=50",
         ),
         ("batches(*train, batch_size=50", "batches(*val, batch_size=50"),
+        (
+            "batches(*train, batch_size=50",
+            "batches(torch.cat([train[0], test[0]]), torch.cat([train[1], test[1]]), batch_size=50",
+        ),
     ),
     *known(
         "no-eval-mode",
@@ -110,6 +122,7 @@ COMPARE_MODELS = [
         (SORT, 'return table.sort_values("test_accuracy")'),
         (SORT, 'return table.sort_values("best_val_accuracy", ascending=False)'),
         (SORT, 'return table.sort_values("parameters")'),
+        (SORT, "return table.sort_index()"),
     ),
     *known("index-without-name", 'The index is to be named "model".', (NAME, "")),
     *known(
@@ -137,6 +150,28 @@ COMPARE_MODELS = [
         "one-order-for-all",
         "The generator of the batches' order is shared: make it anew for every model, so that all see the data in the same order.",
         [(ORDER, "pass"), (LOOP, "    shuffling = torch.Generator().manual_seed(seed)\n" + LOOP)],
+    ),
+    *known(
+        "tested-on-validation",
+        "test_accuracy is measured on the test samples: here it is the accuracy on the validation samples.",
+        (TEST, "tested = accuracy(model, *val)"),
+        (TEST, "tested = best"),
+    ),
+    *known(
+        "epochs-off-by-one",
+        "Train for exactly `epochs` epochs, and measure after each of them.",
+        (EPOCHS, "for _ in range(1, epochs):"),
+        (EPOCHS, "for _ in range(epochs + 1):"),
+    ),
+    *known(
+        "measured-before-training",
+        "Measure on the validation set after each epoch: measured before it, the last epoch never counts.",
+        [(SCORE, "score = -2.0"), (TRAIN, BEFORE + TRAIN)],
+    ),
+    *known(
+        "one-optimizer-for-all",
+        "An optimizer changes the parameters it was made with: make a new one for every model, or only the first will learn.",
+        (OPTIMIZER, "optimizer = optimizer if rows else torch.optim.Adam(model.parameters(), lr=3e-3)"),
     ),
     *known("no-zero-grad", "Gradients add up from step to step: call zero_grad() before backward().", (ZERO, "")),
     *known(

@@ -109,12 +109,22 @@ WIDTHS = (0.3, 0.6, 0.9, 1.1, 1.7)
 
 def judge_bootstrap(observation, low, high, margin):
     """The difference as it is; the ends, which depend on the random numbers, against those of a very long bootstrap."""
+    mean, mine = observation["difference"], (observation["low"], observation["high"])
+    reflected = 2 * mean - high, 2 * mean - low
     return {
-        "difference": observation["difference"],
-        "the low end is that of the paired bootstrap": abs(observation["low"] - low) <= margin,
-        "the high end is that of the paired bootstrap": abs(observation["high"] - high) <= margin,
-        "width, as a multiple of the right one": _band((observation["high"] - observation["low"]) / (high - low)),
+        "difference": mean,
+        "the low end is that of the paired bootstrap": abs(mine[0] - low) <= margin,
+        "the high end is that of the paired bootstrap": abs(mine[1] - high) <= margin,
+        "width, as a multiple of the right one": _band((mine[1] - mine[0]) / (high - low)),
+        "where the ends lie": _places(mean, *mine),
+        "the ends fit the reflected bootstrap": all(abs(one - other) <= margin for one, other in zip(mine, reflected)),
     }
+
+
+def _places(mean: float, low: float, high: float) -> str:
+    if abs(high - low) < 1e-9:
+        return "both at the difference" if abs(low - mean) < 1e-6 else "both at one number"
+    return "around the difference" if low <= mean <= high else "not around the difference"
 
 
 def _band(ratio: float) -> str:
@@ -143,16 +153,15 @@ def bootstrap_certain(answer, correct, seed):
 
 @probe
 def bootstrap_repeats(answer, correct_a, correct_b):
-    """Seeds, and `n_resamples`: with one resample both ends are its difference."""
-    first, again, other = (
-        [float(x) for x in answer.paired_bootstrap(correct_a, correct_b, n_resamples=60, seed=seed)]
-        for seed in (3, 3, 4)
+    """Seeds, and `n_resamples`: of two resamples the percentiles are others than of sixty."""
+    first, again, other, few = (
+        [float(x) for x in answer.paired_bootstrap(correct_a, correct_b, n_resamples=count, seed=seed)]
+        for seed, count in ((3, 60), (3, 60), (4, 60), (3, 2))
     )
-    _, low, high = answer.paired_bootstrap(correct_a, correct_b, n_resamples=1, seed=5)
     return {
         "the same seed gives the same interval": first == again,
         "another seed gives another interval": first != other,
-        "with one resample both ends are the same": float(low) == float(high),
+        "another number of resamples gives another interval": first != few,
     }
 
 
@@ -167,12 +176,14 @@ def _artists(ax) -> list[dict]:
     texts = [text.get_text() for text in legend.get_texts()] if legend else []
     drawn = [(line, line.get_xydata()) for line in ax.lines]
     drawn += [(points, points.get_offsets()) for points in ax.collections if hasattr(points, "get_offsets")]
+    drawn = [(artist, places) for artist, places in drawn if len(places)]  # seaborn draws empty ones for the legend
     found = []
     for number, (artist, places) in enumerate(drawn):
         label = str(artist.get_label())
         if label.startswith("_") and len(texts) == len(drawn):
             label = texts[number]
-        found.append({"label": label, "places": torch.tensor(np.asarray(places, dtype=float)).reshape(-1, 2)})
+        places = torch.tensor(np.ma.filled(np.ma.asarray(places, dtype=float), np.nan)).reshape(-1, 2)
+        found.append({"label": label, "places": places[~places.isnan().any(dim=1)]})  # pandas fills up short curves
     return found
 
 
@@ -197,35 +208,43 @@ def _near(one, other) -> bool:
     return one.shape == other.shape and bool(torch.allclose(one, other, rtol=1e-5, atol=1e-6))
 
 
-def _curves(panel: dict, wanted: dict[str, list[float]]) -> bool:
-    """Whether each model's curve is drawn under its name."""
-    return all(
-        any(_names(art["label"], name, list(wanted)) and _near(art["places"][:, 1], values) for art in panel["artists"])
-        for name, values in wanted.items()
-    )
+def _curves(panel: dict, wanted: dict[str, list[float]], whole: bool = True) -> int:
+    """How many models' curves are drawn under their names; with `whole=False` only the first part of them, two epochs or more."""
+
+    def shows(art, name, values):
+        heights = art["places"][:, 1]
+        if not whole:
+            values = values[: len(heights)] if 2 <= len(heights) < len(values) else []
+        return _names(art["label"], name, list(wanted)) and len(values) > 0 and _near(heights, values)
+
+    return sum(any(shows(art, name, values) for art in panel["artists"]) for name, values in wanted.items())
 
 
-def _points(panel: dict, wanted: dict[str, list[float]]) -> bool:
-    """Whether each model's point is there, under its name where the points have names; parameters may be in thousands or millions."""
-    names = list(wanted)
+def _points(panel: dict, wanted: dict[str, list[float]]) -> tuple[int, bool]:
+    """How many models' points are there, under their names where the points have names; and whether all are, under any name.
+
+    Parameters may be in thousands or millions.
+    """
+    names, most, anyhow = list(wanted), 0, False
     target = torch.tensor([wanted[name] for name in names], dtype=torch.float64)
-    everything = [art["places"] for art in panel["artists"] if len(art["places"])]
+    clouds = [art["places"] for art in panel["artists"] if len(art["places"])]
     for unit in (1.0, 1e3, 1e6):
         scaled = torch.where(target > 100, target / unit, target)  # accuracies are at most 100
-        named = all(
+        named = sum(
             any(
                 _names(art["label"], name, names) and _near(art["places"], point.reshape(1, 2))
                 for art in panel["artists"]
             )
             for name, point in zip(names, scaled)
         )
-        together = len(names) > 1 and any(
-            len(places) == len(names) and all(any(_near(place, point) for place in places) for point in scaled)
-            for places in everything
-        )
-        if named or together:
-            return True
-    return False
+        together = any(len(places) == len(names) and _all_in(places, scaled) for places in clouds)
+        most = max(most, len(names) if together else named)
+        anyhow |= bool(clouds) and _all_in(torch.cat(clouds), scaled)
+    return most, anyhow
+
+
+def _all_in(places, points) -> bool:
+    return all(any(_near(place, point) for place in places) for point in points)
 
 
 def judge_plots(observation, histories, results, validation):
@@ -237,21 +256,23 @@ def judge_plots(observation, histories, results, validation):
         "rows and columns": observation["rows and columns"],
     }
     names = list(histories)
-    tests = {
-        title: lambda panel, key=key: _curves(panel, {name: history[key] for name, history in histories.items()})
-        for title, key in PANELS.items()
-    }
-    tests["parameters (x) and test accuracy (y)"] = lambda panel: _points(panel, results)
-    for title, shows in tests.items():
-        panel = next((panel for panel in panels if shows(panel)), None)
-        facts[f"a panel with {title} of every model"] = panel is not None
+    curves = {title: {name: history[key] for name, history in histories.items()} for title, key in PANELS.items()}
+    for title, wanted in curves.items():
+        facts[f"models in a panel with {title}"] = max((_curves(panel, wanted) for panel in panels), default=0)
+    found = [_points(panel, results) for panel in panels]
+    shown = max((count for count, _ in found), default=0)
+    facts["models in a panel with parameters (x) and test accuracy (y)"] = shown
+    facts["points under another model's name"] = shown < len(names) and any(anyhow for _, anyhow in found)
+    facts["curves that stop too early"] = any(
+        _curves(panel, wanted, whole=False) for panel in panels for wanted in curves.values()
+    )
     swapped = {name: point[::-1] for name, point in results.items()}
     validated = {name: [point[0], validation[name]] for name, point in results.items()}
     for words, points in (
         ("a panel with these two the other way round", swapped),
         ("a panel with parameters and validation accuracy", validated),
     ):
-        facts[words] = any(_points(panel, points) for panel in panels)
+        facts[words] = any(_points(panel, points)[0] == len(names) for panel in panels)
     facts["panels without both axis labels"] = sum(
         not all(label.strip() for label in panel["labels"]) for panel in panels
     )

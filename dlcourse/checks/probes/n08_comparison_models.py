@@ -170,37 +170,45 @@ def blobs(labels) -> torch.Tensor:
 
 def judge_learned(observation):
     """Whether the models learn by the cross entropy of their logits, from fresh gradients."""
+    if not observation["tested"]:
+        return {"every model is tested on the test samples": False}
     alike = observation["cosine of the logits' gradient with that of the cross entropy"]
     return {
+        "every model is tested on the test samples": True,
         "a training step was taken": bool(alike),
         "the loss is the cross entropy of the logits": bool(alike) and min(alike) > 0.999,
         "the softmax is applied twice": bool(alike)
         and min(observation["cosine with that of the cross entropy of a softmax"]) > 0.999,
         "gradients left over from earlier steps": observation["left over"] > 1e-5,
-        "weights changed by training": observation["change"] > 1e-6,
-        "training loss lower than at the start": observation["loss at the end"] < observation["loss at the start"],
+        "the first model's weights changed by training": observation["changes"][0] > 1e-6,
+        "the second model's weights changed by training": observation["changes"][1] > 1e-6,
+        "training loss lower than at the start": max(observation["changes of the loss"]) < 0,
     }
 
 
 @probe(judge=judge_learned)
 def learned(answer, labels, sizes, epochs):
-    """How a real model's loss, gradients and weights moved."""
-    X, log = blobs(labels), new_log()
+    """How two real models' losses, gradients and weights moved."""
+    X, logs = blobs(labels), [new_log(), new_log()]
     parts = list(zip(X.split(sizes), labels.split(sizes)))
-    answer.compare_models({"net": lambda: Watched(log, labels, sizes[0] + sizes[1])}, *parts, epochs)
-    model, losses = Watched(new_log(), labels, len(labels)).eval(), []
-    for weights in (log["start"][0], log["tested"][-1]):
+    models = {f"net {i}": lambda log=log: Watched(log, labels, sizes[0] + sizes[1]) for i, log in enumerate(logs)}
+    answer.compare_models(models, *parts, epochs)
+    if not all(log["tested"] for log in logs):
+        return {"tested": False}
+    model = Watched(new_log(), labels, len(labels)).eval()
+
+    def loss(weights):
         torch.nn.utils.vector_to_parameters(weights, model.parameters())
-        losses.append(F.cross_entropy(model.logits(parts[0][0]), parts[0][1]).item())
+        return F.cross_entropy(model.logits(parts[0][0]), parts[0][1]).item()
+
+    pairs = [pair for log in logs for pair in zip(log["summed"], log["fresh"])]
     return {
-        "cosine of the logits' gradient with that of the cross entropy": log["alike"],
-        "cosine with that of the cross entropy of a softmax": log["twice"],
-        "left over": max(
-            ((one - other).abs().max().item() for one, other in zip(log["summed"], log["fresh"])), default=0.0
-        ),
-        "change": (log["tested"][-1] - log["start"][0]).abs().max().item(),
-        "loss at the start": losses[0],
-        "loss at the end": losses[1],
+        "tested": True,
+        "cosine of the logits' gradient with that of the cross entropy": [x for log in logs for x in log["alike"]],
+        "cosine with that of the cross entropy of a softmax": [x for log in logs for x in log["twice"]],
+        "left over": max(((one - other).abs().max().item() for one, other in pairs), default=0.0),
+        "changes": [(log["tested"][-1] - log["start"][0]).abs().max().item() for log in logs],
+        "changes of the loss": [loss(log["tested"][-1]) - loss(log["start"][0]) for log in logs],
     }
 
 
