@@ -242,8 +242,8 @@ with once_answered("compare_models"):
 # **1 point · about 10 minutes.** `comparison_plots(histories, results)` returns a matplotlib `Figure` with 2×2
 # panels:
 #
-# 1. training loss, 2. validation loss, 3. validation accuracy, each by epoch with one line a model;
-# 4. one point a model: its parameters (x) and its test accuracy (y).
+# - three of training loss, validation loss and validation accuracy, each by epoch with one line a model;
+# - one with a point for each model: its parameters (x) and its test accuracy (y).
 #
 # `histories[name]` has the lists `train_loss`, `val_loss` and `val_acc`; they may differ in length. `results` is a
 # table as from `compare_models`, in another order than `histories`. Epochs may be counted from 0 or 1, and the
@@ -469,7 +469,8 @@ for name in ("CNN", "GRU"):
 #   `total` is at least 1.
 # - `paired_bootstrap(correct_a, correct_b, n_resamples=10_000, seed=0)` returns `(difference, low, high)` as
 #   fractions. `correct_a` and `correct_b` are tensors `(n,)` of 0/1 or of booleans, for the same samples. The
-#   difference is `mean(a) - mean(b)`. Equal seeds give equal results.
+#   difference is `mean(a) - mean(b)`, the ends are percentiles, by any rule for those between two values. Equal seeds
+#   give equal results.
 #
 # <details><summary>Hint</summary>`NormalDist().inv_cdf` is the quantile function. For the bootstrap: one number a
 # sample says all that is needed of a pair. Draw a matrix of row numbers with `torch.randint` and a generator.
@@ -546,7 +547,7 @@ with once_answered("accuracy_interval"):
 # **1 point · about 5 minutes.**
 #
 # - `layer_flops(kind, length, dim)` returns the operations as an `int`, for `kind` `"rnn"` or `"attention"`, exactly
-#   as counted above.
+#   as counted above. No other kind is asked for.
 # - `crossover_length(dim)` returns the smallest length at which attention costs **more** than the recurrent layer.
 #
 # <details><summary>Hint</summary>Set the two formulas equal and solve for the length. At that length neither costs
@@ -582,9 +583,8 @@ with once_answered("attention_cost"):
     print(f"attention costs more from {crossover_length(dim)} steps on, at 4,096 steps {ratio:.0f} times as much")
 
 # %% [markdown]
-# *Figure:* operations against length, both axes logarithmic. The recurrent layer's line has slope 1, the attention's
-# slope
-# 2. They cross at the length that is printed.
+# *Figure:* operations against length, both axes logarithmic. Recurrence has the slope 1, attention the
+# slope 2. The lines cross at the length that is printed.
 #
 # Operations are not time. The recurrent layer has to wait for each step; attention is two large products. So we
 # measure:

@@ -116,7 +116,6 @@ COMPARISON_PLOTS = [
         (PLOT, "length = min(len(other[key]) for other in histories.values())\n            ax.plot(range(1, length + 1), history[key][:length], label=name)"),
         (PLOT, "ax.plot(range(1, len(history[key])), history[key][:-1], label=name)"),
     ),
-    *known("logarithm-drawn", "Draw the parameters themselves; a logarithm is the axis's business.", (POINT, POINT.replace('row["parameters"]', 'math.log10(row["parameters"])'))),
     *known("one-model", "Every model belongs into every panel.", (PLOT, PLOT + "\n            break")),
 ]  # fmt: skip
 
@@ -205,6 +204,7 @@ ACCURACY_INTERVAL = [
         "NumPy's percentile counts to 100, a quantile to 1: here both ends lie within the lowest percent.",
         (PERCENTILES, PERCENTILES.replace("[0.025, 0.975]", "[0.00025, 0.00975]")),
     ),
+    *known("resamples-ignored", "The argument n_resamples is not used.", (DRAW, DRAW.replace("(n_resamples,", "(1000,"))),
     *known(
         "same-rows-each-time",
         "Every resample draws the same rows: make the generator once, before the first of them.",
@@ -232,7 +232,6 @@ ACCURACY_INTERVAL = [
     *known("half-a-sample", "Each resample is as large as the data.", (DRAW, DRAW.replace("(n_resamples, len(difference))", "(n_resamples, len(difference) // 2)"))),
     *known("extremes", "The ends are percentiles, not the smallest and the largest difference.", (PERCENTILES, "low, high = means.min().item(), means.max().item()")),
     *known("standard-error-for-percentiles", "The ends are percentiles of the resampled differences: here they are one standard deviation away.", (PERCENTILES, "low, high = (means.mean() - means.std(correction=0)).item(), (means.mean() + means.std(correction=0)).item()")),
-    *known("resamples-ignored", "The argument n_resamples is not used.", (DRAW, DRAW.replace("(n_resamples,", "(1000,"))),
 ]  # fmt: skip
 
 # --- mixed_precision ---------------------------------------------------------------------------------------------------------------

@@ -80,6 +80,7 @@ COMPARE_MODELS = [
     *known(
         "no-eval-mode",
         TRAINING_MODE,
+        (TEST, "tested = 100 * (model(test[0]).argmax(1) == test[1]).float().mean().item()"),
         (SCORE, "score = 100 * (model(val[0]).argmax(1) == val[1]).float().mean().item()"),
         [
             (SCORE, "score = 100 * (model(val[0]).argmax(1) == val[1]).float().mean().item()"),

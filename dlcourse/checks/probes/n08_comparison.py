@@ -104,7 +104,7 @@ def wilson(answer, correct, total, confidence=None):
     return {"low": float(low), "high": float(high)}
 
 
-WIDTHS = (0.3, 0.6, 0.9, 1.1, 1.7)
+WIDTHS = (0.2, 0.4, 0.6, 0.9, 1.1, 1.7)
 
 
 def judge_bootstrap(observation, low, high, margin):
@@ -162,6 +162,7 @@ def bootstrap_repeats(answer, correct_a, correct_b):
         "the same seed gives the same interval": first == again,
         "another seed gives another interval": first != other,
         "another number of resamples gives another interval": first != few,
+        "the difference is the same each time": first[0] == other[0] == few[0],
     }
 
 
@@ -247,6 +248,21 @@ def _all_in(places, points) -> bool:
     return all(any(_near(place, point) for place in places) for point in points)
 
 
+def _cloud(panels: list[dict], results: dict, validation: dict) -> int | str:
+    """How many models have their point in a panel; where not all have, what is drawn instead."""
+    swapped = {name: point[::-1] for name, point in results.items()}
+    validated = {name: [point[0], validation[name]] for name, point in results.items()}
+    found = [_points(panel, results) for panel in panels]
+    shown = max((count for count, _ in found), default=0)
+    if shown == len(results):
+        return shown
+    if any(_points(panel, swapped)[1] for panel in panels):
+        return "0, x and y the other way round"
+    if any(_points(panel, validated)[1] for panel in panels):
+        return "0, validation accuracies for test accuracies"
+    return f"{shown}, others under another name" if any(anyhow for _, anyhow in found) else shown
+
+
 def judge_plots(observation, histories, results, validation):
     """Which of the four panels are there, and what each of them lacks."""
     panels = observation["panels"]
@@ -258,21 +274,10 @@ def judge_plots(observation, histories, results, validation):
     names = list(histories)
     curves = {title: {name: history[key] for name, history in histories.items()} for title, key in PANELS.items()}
     for title, wanted in curves.items():
-        facts[f"models in a panel with {title}"] = max((_curves(panel, wanted) for panel in panels), default=0)
-    found = [_points(panel, results) for panel in panels]
-    shown = max((count for count, _ in found), default=0)
-    facts["models in a panel with parameters (x) and test accuracy (y)"] = shown
-    facts["points under another model's name"] = shown < len(names) and any(anyhow for _, anyhow in found)
-    facts["curves that stop too early"] = any(
-        _curves(panel, wanted, whole=False) for panel in panels for wanted in curves.values()
-    )
-    swapped = {name: point[::-1] for name, point in results.items()}
-    validated = {name: [point[0], validation[name]] for name, point in results.items()}
-    for words, points in (
-        ("a panel with these two the other way round", swapped),
-        ("a panel with parameters and validation accuracy", validated),
-    ):
-        facts[words] = any(_points(panel, points)[0] == len(names) for panel in panels)
+        shown = max((_curves(panel, wanted) for panel in panels), default=0)
+        short = shown < len(names) and any(_curves(panel, wanted, whole=False) for panel in panels)
+        facts[f"models in a panel with {title}"] = f"{shown}, others stop too early" if short else shown
+    facts["models in a panel with parameters (x) and test accuracy (y)"] = _cloud(panels, results, validation)
     facts["panels without both axis labels"] = sum(
         not all(label.strip() for label in panel["labels"]) for panel in panels
     )
