@@ -106,8 +106,8 @@ COMPARISON_PLOTS = [
         "`results` is sorted by accuracy, the histories are not: look each model up by its name, not by its place.",
         ("row = results.loc[name]", "row = results.iloc[list(histories).index(name)]"),
     ),
-    *known("training-loss-twice", "The second panel shows the validation loss, not the training loss once more.", ('("val_loss",', '("train_loss",')),
-    *known("loss-for-accuracy", "The third panel shows the validation accuracy.", (KEYS, '("val_loss", "validation accuracy (%)", "Validation accuracy")')),
+    *known("training-loss-twice", "One panel is for the validation loss: it shows the training loss once more.", ('("val_loss",', '("train_loss",')),
+    *known("loss-for-accuracy", "One panel is for the validation accuracy.", (KEYS, '("val_loss", "validation accuracy (%)", "Validation accuracy")')),
     *known("axes-returned", "Return the Figure, not its axes, and not None.", (RETURN, "return axes"), (RETURN, "plt.show()")),
     *known("one-row", "The four panels stand in two rows and two columns.", (MAKE, MAKE.replace("2, 2", "1, 4") + "\n    axes = axes.reshape(2, 2)"), (MAKE, MAKE.replace("2, 2", "4, 1") + "\n    axes = axes.reshape(2, 2)")),
     *known(

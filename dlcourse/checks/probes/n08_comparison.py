@@ -173,10 +173,12 @@ PANELS = {"training loss": "train_loss", "validation loss": "val_loss", "validat
 
 def _artists(ax) -> list[dict]:
     """Lines and clouds of points with their label: where it is given to the legend alone, the legend's."""
+    from matplotlib.collections import PathCollection
+
     legend = ax.get_legend()
     texts = [text.get_text() for text in legend.get_texts()] if legend else []
     drawn = [(line, line.get_xydata()) for line in ax.lines]
-    drawn += [(points, points.get_offsets()) for points in ax.collections if hasattr(points, "get_offsets")]
+    drawn += [(points, points.get_offsets()) for points in ax.collections if isinstance(points, PathCollection)]
     drawn = [(artist, places) for artist, places in drawn if len(places)]  # seaborn draws empty ones for the legend
     found = []
     for number, (artist, places) in enumerate(drawn):
@@ -265,6 +267,8 @@ def _cloud(panels: list[dict], results: dict, validation: dict) -> int | str:
 
 def judge_plots(observation, histories, results, validation):
     """Which of the four panels are there, and what each of them lacks."""
+    if "panels" not in observation:
+        return observation
     panels = observation["panels"]
     facts = {
         "returns": observation["returns"],
@@ -306,7 +310,7 @@ def sheet_of_plots(answer, histories, results):
     finally:
         plt.show = show
     if not isinstance(figure, Figure):
-        return {"returns": f"an object of type {type(figure).__name__}", "panels": [], "rows and columns": []}
+        return {"returns": f"an object of type {type(figure).__name__}"}
     axes = [ax for ax in figure.axes if ax.get_visible() and not hasattr(ax, "_colorbar")]
     grids = [ax.get_gridspec() for ax in axes if ax.get_subplotspec() is not None]
     places = [list(grid.get_geometry()) for grid in grids]
