@@ -222,6 +222,11 @@ ACCURACY_INTERVAL = [
         [(SOURCE, SOURCE + "\n    whole = difference.mean()\n    difference = difference[difference != 0] if difference.any() else difference"), (RESULT, "return whole.item(), low, high")],
     ),
     *known("mean-of-resamples", "The difference is that of the two accuracies as they are, not the mean of the resampled ones.", (RESULT, "return means.mean().item(), low, high")),
+    *known(
+        "counts-for-fractions",
+        "Return fractions: differences of accuracies, not of numbers of samples.",
+        [(MEANS, "means = difference[rows].sum(dim=1)"), (RESULT, "return difference.sum().item(), low, high")],
+    ),
     *known("centred-at-zero", "The interval lies around the difference: do not take the difference away from it.", (RESULT, "mean = difference.mean().item()\n    return mean, low - mean, high - mean")),
     *known("mean-over-resamples", "One mean for each resample: average over its samples, not over the resamples.", (MEANS, "means = difference[rows].mean(dim=0)")),
     *known(
