@@ -20,10 +20,22 @@ def read_answers(path: Path) -> dict[str, str]:
     return {cell.metadata["exercise"]: cell.source for cell in cells if "exercise" in cell.metadata}
 
 
-def namespace_with(master: Master, answers: dict[str, str]) -> dict:
-    """A notebook's final namespace (demonstrations left out): reference answers, but for those that are replaced."""
+def namespace_with(master: Master, answers: dict[str, str], edits=(), before: str | None = None) -> dict:
+    """A notebook's namespace (demonstrations left out): reference answers, but for those that are replaced.
+
+    Args:
+        master: the notebook.
+        answers: exercise id -> what stands there instead.
+        edits: pairs (old, new), made in every cell where they apply.
+        before: stop before the answer cell of this exercise; at the end if not given.
+    """
     namespace = new_namespace()
     for cell in master.cells:
+        if before and cell.exercise == before:
+            break
         if cell.kind == "code" and "demo" not in cell.tags:
-            run_cell(answers.get(cell.exercise, reference_code(cell)), cell.exercise or "setup", namespace)
+            source = answers.get(cell.exercise, reference_code(cell))
+            for old, new in edits:
+                source = source.replace(old, new)
+            run_cell(source, cell.exercise or "setup", namespace)
     return namespace

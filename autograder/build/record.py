@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from autograder.build.answers import namespace_with
 from autograder.build.master import Master, reference_code
 from autograder.grading.cells import new_namespace, run_cell
 from autograder.paths import FULL_KEYS, PUBLIC_KEYS, ROOT, UserError
@@ -125,12 +126,15 @@ def kept_key(master: Master, exercise: Exercise) -> tuple[bytes, bytes] | None:
 def _record(master: Master, exercise: Exercise, before: dict, namespace: dict) -> Recorded:
     answer = reference_code(master.answer(exercise.id))
     parts = [_part_key(master, exercise, part, namespace) for part in exercise.parts]
+    settings = {(): before}
     for variant, misconception in enumerate(exercise.misconceptions):
         try:
             wrong_answer = misconception.apply(answer)
         except ValueError as error:
             raise UserError(f"{master.slug}, {exercise.id}: {error}") from None
-        wrong_namespace = dict(before)
+        if misconception.earlier not in settings:
+            settings[misconception.earlier] = namespace_with(master, {}, misconception.earlier, before=exercise.id)
+        wrong_namespace = dict(settings[misconception.earlier])
         with clean_state():
             run_cell(wrong_answer, f"{exercise.id}, {misconception.id}", wrong_namespace)
         if not _add_wrong(master, exercise, parts, variant, wrong_namespace):

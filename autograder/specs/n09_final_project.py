@@ -1,10 +1,11 @@
-"""Notebook 9, the final project: points, parts and cases. Its misconceptions stand in n09_mistakes, its hidden inputs in n09_hidden.
+"""Notebook 9, the final project: points, parts and cases. Its misconceptions stand in n09_mistakes and n09_mistakes_options, its hidden
+inputs in n09_hidden.
 
 One key serves the three options: cases hold inputs for each of them, and the probes look at PROJECT. The points of `project_quality` are
 given by hand, half of them after what `dlcourse.quality` found.
 """
 
-from autograder.specs import n09_hidden, n09_mistakes
+from autograder.specs import n09_hidden, n09_mistakes, n09_mistakes_options
 from autograder.specs.spec import Case, Exercise, Part
 
 FILES = ("checkpoint.pt",)
@@ -29,7 +30,7 @@ project_data = Exercise(
         seeded("what is learned from the data is learned from the training part", "project_statistics", share=2),
         seeded("augment, make_windows or encode", "project_step", share=2),
     ],
-    misconceptions=n09_mistakes.DATA,
+    misconceptions=n09_mistakes.DATA + n09_mistakes_options.DATA,
 )
 
 project_model = Exercise(
@@ -47,7 +48,7 @@ project_model = Exercise(
         seeded("the layers that are asked for", "project_layers", share=3),
         seeded("everything in it can be trained", "project_learning", share=2),
     ],
-    misconceptions=n09_mistakes.MODEL,
+    misconceptions=n09_mistakes.MODEL + n09_mistakes_options.MODEL,
 )
 
 project_training = Exercise(
@@ -77,7 +78,7 @@ project_training = Exercise(
             hidden=[Case("four other files", {"width": 9, "seed": 2})],
         ),
     ],
-    misconceptions=n09_mistakes.TRAINING,
+    misconceptions=n09_mistakes.TRAINING + n09_mistakes_options.TRAINING,
 )
 
 STEPS = {
@@ -101,7 +102,7 @@ project_performance = Exercise(
         )
         for step, text in STEPS.items()
     ],
-    misconceptions=n09_mistakes.PERFORMANCE,
+    misconceptions=n09_mistakes.PERFORMANCE + n09_mistakes_options.PERFORMANCE,
 )
 
 EXERCISES = [

@@ -1,4 +1,4 @@
-"""What goes wrong in notebook 9: edits of the reference answer, which is one to option A."""
+"""What goes wrong in notebook 9: edits of the reference answer with option A. Those with B and C stand in n09_mistakes_options."""
 
 from autograder.specs.spec import known
 
@@ -113,6 +113,21 @@ MODEL = [
         ("nn.BatchNorm2d(outputs)", "nn.BatchNorm2d(outputs, track_running_stats=False)"),
     ),
     *known(
+        "random-in-eval-mode",
+        "In eval mode the same batch must give the same: switch dropout off, and keep no state from the batch before.",
+        [(LAST, "Always(), nn.Linear(last, 10),"), ("def convolution(", "class Always(nn.Module):\n    forward = staticmethod(F.dropout)\n\n\ndef convolution(")],
+    ),
+    *known(
+        "not-made-anew",
+        "Make a new network in every call: one that is kept goes on with the weights of the run before.",
+        ("    def build_model():", "    @functools.cache\n    def build_model():"),
+    ),
+    *known(
+        "squashed-output",
+        "End with the linear layer: after a sigmoid, a tanh or a ReLU the outputs cannot reach all the values that they should.",
+        (LAST, "nn.Dropout(0.2), nn.Linear(last, 10), nn.Sigmoid(),"),
+    ),
+    *known(
         "wrong-number-of-scores",
         "Give one score for each of the ten classes.",
         (LAST, "nn.Dropout(0.2), nn.Linear(last, 1),"),
@@ -194,6 +209,11 @@ TRAINING = [
         ("            total += loss.item() * len(y)\n", '            history["train_loss"].append(loss.item())\n'),
     ),
     *known(
+        "trains-without-augmentation",
+        "In option A, send every training batch through augment, anew in each epoch.",
+        ("x = augment(x, generator) if", "x = x if"),
+    ),
+    *known(
         "no-step",
         "The weights stay as they are: take the optimizer's step after the backward pass.",
         ("            optimizer.step()\n", ""),
@@ -223,6 +243,11 @@ TRAINING = [
         ("state = optimizer.state_dict() if optimizer is not None else None", "state = optimizer.state_dict()"),
     ),
     *known(
+        "loads-what-does-not-fit",
+        "Load strictly, and look at the keys: a checkpoint of another network must not pass for this one's.",
+        ('model.load_state_dict(checkpoint["model"])', 'model.load_state_dict(checkpoint["model"], strict=False)'),
+    ),
+    *known(
         "unsafe-load",
         "Load with weights_only=True: otherwise a file can run any code on your machine.",
         (LOAD, 'checkpoint = torch.load(path, map_location="cpu", weights_only=False)'),
@@ -249,5 +274,10 @@ PERFORMANCE = [
         "On new data the networks do little better than a guess: load the checkpoint into them, and prepare raw inputs as in training.",
         (LOADED, ""),
         ("images = to_float(inputs, *statistics())", "images = inputs.float()"),
+    ),
+    *known(
+        "scores-for-labels",
+        "Return labels, the place of the highest score in each row, and not the scores.",
+        ('images, device="cpu").argmax(dim=1)', 'images, device="cpu")'),
     ),
 ]

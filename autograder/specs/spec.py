@@ -47,6 +47,7 @@ class Misconception:
     new: str
     says: str
     also: tuple[tuple[str, str], ...] | list = ()
+    earlier = ()  # see MisconceptionElsewhere
 
     def apply(self, source: str) -> str:
         """The edited answer.
@@ -64,12 +65,22 @@ class Misconception:
 Edit = tuple[str, str]  # (old, new)
 
 
-def known(id: str, says: str, *spellings: Edit | list[Edit]) -> list[Misconception]:
+@dataclass(frozen=True)
+class MisconceptionElsewhere(Misconception):
+    """A mistake of a notebook whose earlier cells are edited too, such as one with another option chosen: each edit is made where it applies."""
+
+    earlier: tuple[Edit, ...] = ()
+
+
+def known(id: str, says: str, *spellings: Edit | list[Edit], earlier: tuple[Edit, ...] = ()) -> list[Misconception]:
     """One mistake in all its spellings: each is an edit (old, new), or a list of edits that belong together."""
     found = []
     for spelling in spellings:
         (old, new), *also = [spelling] if isinstance(spelling, tuple) else spelling
-        found.append(Misconception(id, old=old, new=new, says=says, also=also))
+        if earlier:
+            found.append(MisconceptionElsewhere(id, old=old, new=new, says=says, also=also, earlier=earlier))
+        else:
+            found.append(Misconception(id, old=old, new=new, says=says, also=also))
     return found
 
 

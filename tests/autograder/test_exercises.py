@@ -25,18 +25,18 @@ MISTAKES = [
 ]
 
 
-@lru_cache(maxsize=1)
-def reference_namespace(slug):
-    return namespace_with(load(slug)[0], {})
+@lru_cache(maxsize=3)
+def reference_namespace(slug, earlier=()):
+    return namespace_with(load(slug)[0], {}, earlier)
 
 
 def spec(slug, exercise):
     return next(entry for entry in load(slug)[1] if entry.id == exercise)
 
 
-def graded(slug, exercise, source, public=False):
+def graded(slug, exercise, source, public=False, earlier=()):
     """The verdict on an answer cell that replaces the reference's."""
-    namespace = dict(reference_namespace(slug))
+    namespace = dict(reference_namespace(slug, earlier))
     with working_folder(slug):
         with clean_state():
             run_cell(source, exercise, namespace)
@@ -84,6 +84,6 @@ def test_probes_are_the_notebooks_own(slug, exercise):
 @pytest.mark.parametrize(("slug", "exercise", "number"), MISTAKES)
 def test_misconception_fails_and_is_named(slug, exercise, number):
     misconception = spec(slug, exercise).misconceptions[number]
-    verdict = graded(slug, exercise, misconception.apply(reference_code(load(slug)[0].answer(exercise))))
+    verdict = graded(slug, exercise, misconception.apply(reference_code(load(slug)[0].answer(exercise))), earlier=misconception.earlier)
     assert verdict.status != "passed" or any(not case.passed for part in verdict.parts for case in part.cases)
     assert misconception.id in [part.hint for part in verdict.parts]

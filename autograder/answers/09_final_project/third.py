@@ -3,7 +3,7 @@
 # %% exercise="project_data"
 class Data:
     def __init__(self, validation=1500):
-        self.source = fashion_mnist()
+        self.source = fashion_mnist(full=False)
         total = len(self.source.train_images)
         self.rows = {"train": list(range(total - validation)), "val": list(range(total - validation, total))}
         x = self.source.train_images[self.rows["train"]].double() / 255
@@ -138,4 +138,4 @@ def predict(inputs):
     net.load_state_dict({name.removeprefix("cnn."): value for name, value in weights.items()})
     with torch.no_grad():
         out = [net((x.float() / 255 - MEAN) / STD) + net((x.flip(3).float() / 255 - MEAN) / STD) for x in inputs.split(250)]
-    return torch.cat(out)
+    return torch.cat(out).max(1).indices

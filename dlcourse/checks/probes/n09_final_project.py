@@ -74,7 +74,7 @@ def project_scores(answer, seed, size):
         network.eval()
         x, _ = batch_for(answer, chosen, seed, size)
         with torch.no_grad():
-            seen[name] = {"outputs": network(x), "alone": network(x[-1:]), "again": network(x)}
+            seen[name] = {"outputs": network(x), "again": network(x), "alone": network(x[-1:])}
             if chosen == "C":
                 seen[name]["padded"] = network(torch.cat([x, torch.zeros(size, 3, dtype=torch.long)], dim=1))
     return {"option": chosen, "size": size, "networks": seen}
@@ -90,11 +90,12 @@ def project_layers(answer, seed):
 @probe(judge=judge_learning)
 def project_learning(answer, seed):
     """Gradients, and the loss on one small batch over some steps of Adam."""
-    chosen, losses, without = option(answer), {}, {}
+    chosen, losses, without, bounded, made_anew = option(answer), {}, {}, {}, True
+    lowest, highest = (-1.0, 1.0) if chosen == "B" else (0.0, 1.0)
     for name, network in networks_of(answer, chosen):
         x, y = batch_for(answer, chosen, seed, 12)
-        y = y + 1 if chosen == "B" else y  # what no forecaster starts with
-        optimizer = torch.optim.Adam(network.parameters(), lr=1e-2 if chosen == "B" else 3e-3)
+        y = y - 3 if chosen == "B" else y  # what no forecaster starts with, and none that ends with a sigmoid or a tanh can learn
+        optimizer = torch.optim.Adam(network.parameters(), lr=3e-3 if chosen == "A" else 1e-2)
         losses[name] = []
         for _ in range(40):
             network.train()
@@ -106,7 +107,9 @@ def project_learning(answer, seed):
                 without[name] = sum(p.requires_grad and p.grad is None for p in network.parameters())
             optimizer.step()
             losses[name].append(loss.item())
-    return {"losses": losses, "without gradient": without}
+        bounded[name] = bool(((outputs >= lowest) & (outputs <= highest)).all())
+        made_anew = made_anew and not {*network.parameters()} & {*getattr(answer, name)().parameters()}
+    return {"losses": losses, "without gradient": without, "bounded": bounded, "made anew": made_anew}
 
 
 # --- project_training --------------------------------------------------------------------------------------------------------------
@@ -142,13 +145,14 @@ def judge_training(observation):
         "old gradients are dropped before each backward pass": first["old gradients"] == 0 and first["backward passes"] > 0,
         "validation samples are seen as they are, and are not learned from": first["changed"] == 0 and first["learned"] == 0,
         "the same seed gives the same weights": same,
+        "option A augments training batches": first["plain"] == 0,
     }
 
 
 @contextmanager
 def training_watched(model, known, validation):
     """Count what a run does: backward passes, old gradients found in them, samples that are not what they should be."""
-    seen = {"backward passes": 0, "old gradients": 0, "learned in eval mode": 0, "validated in train mode": 0, "changed": 0, "learned": 0}
+    seen = {"backward passes": 0, "old gradients": 0, "learned in eval mode": 0, "validated in train mode": 0, "changed": 0, "learned": 0, "plain": 0}
     parameter = next(model.parameters())
 
     def before_backward(gradient):
@@ -164,6 +168,8 @@ def training_watched(model, known, validation):
         if module.training:
             theirs = bool(rows_in(inputs[0], validation).any()) or (inputs[0].ndim == 4 and bool((inputs[0] > BRIGHT - 3).any()))
             seen["validated in train mode" if not torch.is_grad_enabled() else "learned"] += theirs
+            images = inputs[0].ndim == 4 and len(inputs[0]) > 9 and torch.is_grad_enabled()
+            seen["plain"] += images and bool(rows_in(inputs[0], known).all())  # of so many, none was changed
         else:
             seen["changed"] += int((~rows_in(inputs[0], known)).any())
 
@@ -331,7 +337,7 @@ def judge_performance(observation, step, labels=None, forecasts=None, naive=None
         right = labels if chosen == "A" else sentiments
         chosen_labels = given["labels"]
         if chosen_labels.ndim == 2 and chosen_labels.shape[1] > 1:
-            chosen_labels = chosen_labels.argmax(dim=1)
+            raise ValueError("scores came back: return the labels")
         if tuple(chosen_labels.shape) not in ((len(right),), (len(right), 1)):
             raise ValueError(f"labels of shape {tuple(chosen_labels.shape)} for {len(right)} inputs")
         accuracy = (chosen_labels.reshape(-1).double() == right.double()).double().mean().item()

@@ -1,7 +1,6 @@
 """What the three options of the final project have of their own, for the probes of notebook 9."""
 
 import functools
-import math
 import re
 
 import torch
@@ -92,20 +91,25 @@ def series_data(answer):
     parts = [torch.as_tensor(part) for part in answer.load_series()]
     shapes = [[str(part.dtype), part.ndim, len(part)] for part in parts]
     raw = data.two_sines().double()
-    scales, start, fits = [], 0, []
-    for part in parts:
-        piece, part = raw[start : start + len(part)], part.double()
-        start += len(part)
-        same = len(piece) == len(part) > 2 and part.ndim == 1
-        factor = part.std() / piece.std() if same else torch.tensor(0.0, dtype=torch.float64)
-        shift = part.mean() - factor * piece.mean() if same else torch.tensor(0.0, dtype=torch.float64)
-        fits.append(float((factor * piece + shift - part).abs().max()) if same else math.inf)
-        scales.append(torch.stack([factor, shift]).reshape(2, 1))
+    starts, scales = zip(*(stretch_of(raw, part.double()) for part in parts), strict=True)
     train = parts[0].double()
     return {
-        "parts": {"option": "B", "shapes": shapes, "fits": fits, "total": start, "length": len(raw)},
-        "statistics": {"option": "B", "mean": train.mean().reshape(1), "deviation": train.std().reshape(1), "scales": scales},
+        "parts": {"option": "B", "shapes": shapes, "starts": list(starts), "length": len(raw)},
+        "statistics": {"option": "B", "mean": train.mean().reshape(1), "deviation": train.std().reshape(1), "scales": list(scales)},
     }
+
+
+def stretch_of(raw, part):
+    """Where a part begins in the series, -1 if it is no stretch of it; and factor and shift, `(2,1)`, that made it from there."""
+    if part.ndim == 1 and 2 < len(part) <= len(raw):
+        pieces = raw.unfold(0, len(part), 1)
+        factors = part.std() / pieces.std(dim=1)
+        shifts = part.mean() - factors * pieces.mean(dim=1)
+        misses = (factors[:, None] * pieces + shifts[:, None] - part).abs().amax(dim=1)
+        if misses.min() < 1e-3:
+            place = int(misses.argmin())
+            return place, torch.stack([factors[place], shifts[place]]).reshape(2, 1)
+    return -1, torch.zeros(2, 1, dtype=torch.float64)
 
 
 @functools.cache
@@ -125,13 +129,14 @@ def text_data(answer):
         shapes.append([str(labels.dtype), labels.ndim, len(texts), len(labels)])
     known = " ".join(parts[0][0]).lower()
     others = " ".join([*parts[1][0], *parts[2][0]]).lower()
-    pieces = set(re.findall(r"\S+|\w+|[a-z0-9']+", known))
+    pieces = {*re.findall(r"\S+", known), *re.findall(r"\w+", known), *re.findall(r"[a-z0-9']+", known)}
     foreign = sum(word.lower() not in pieces and word.lower() not in known and word.lower() in others for word in vocab)
     ids = torch.tensor(sorted(vocab.values()), dtype=torch.long)
+    reserved = sum(number in (0, 1) and word.lower() in pieces - {"pad", "unk", "unknown"} for word, number in vocab.items())
     test = sorted(number[source.texts[row]] for row in source.test_indices.tolist())
     return {
         "parts": {"option": "C", "shapes": shapes, "rows": rows, "labelled": labelled, "test": torch.tensor(test).int()},
-        "statistics": {"option": "C", "foreign": foreign, "size": len(vocab), "twice": len(ids) - len(ids.unique())},
+        "statistics": {"option": "C", "foreign": foreign, "size": len(vocab), "twice": len(ids) - len(ids.unique()), "reserved": reserved},
     }
 
 
@@ -157,7 +162,7 @@ def step_of(answer, chosen, seed):
     texts = texts[seed % 5 :] + texts[: seed % 5]
     ids, alone = answer.encode(texts, vocab), [answer.encode([text], vocab) for text in texts]
     again = answer.encode(texts, vocab)
-    return {"option": "C", "ids": ids, "alone": alone, "again": again, "size": len(vocab), "empty": texts.index(""), "long": (2 - seed) % 5}
+    return {"option": "C", "ids": ids, "alone": alone, "again": again, "size": len(vocab), "unknown": (1 - seed) % 5, "long": (2 - seed) % 5}
 
 
 def image_shape(answer):
@@ -197,6 +202,9 @@ def layers_of(answer, chosen, name, network, seed):
     x, _ = batch_for(answer, chosen, seed, 4)
     modules = list(network.modules())
     network.eval()
+    with torch.no_grad():  # positions may start at zero, and layers so small that nothing shows
+        for parameter in network.parameters():
+            parameter += 0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(seed))
     with torch.no_grad(), watch(*ATTENTION, *RECURRENT, "convolution", "batch_norm", "native_batch_norm") as calls:
         outputs = network(x)
     turned = x.clone()
