@@ -82,6 +82,11 @@ LAST = "nn.Dropout(0.2), nn.Linear(last, 10),"
 
 MODEL = [
     *known(
+        "squashed-output",
+        "End with the linear layer: after a sigmoid, a tanh or a ReLU the outputs cannot reach all the values that they should.",
+        (LAST, "nn.Dropout(0.2), nn.Linear(last, 10), nn.Sigmoid(),"),
+    ),
+    *known(
         "softmax-in-the-model",
         "End with raw scores: the loss takes the softmax itself.",
         (LAST, "nn.Dropout(0.2), nn.Linear(last, 10), nn.Softmax(dim=1),"),
@@ -121,11 +126,6 @@ MODEL = [
         "not-made-anew",
         "Make a new network in every call: one that is kept goes on with the weights of the run before.",
         ("    def build_model():", "    @functools.cache\n    def build_model():"),
-    ),
-    *known(
-        "squashed-output",
-        "End with the linear layer: after a sigmoid, a tanh or a ReLU the outputs cannot reach all the values that they should.",
-        (LAST, "nn.Dropout(0.2), nn.Linear(last, 10), nn.Sigmoid(),"),
     ),
     *known(
         "wrong-number-of-scores",
@@ -219,6 +219,11 @@ TRAINING = [
         ("            optimizer.step()\n", ""),
     ),
     *known(
+        "loads-what-does-not-fit",
+        "Load strictly, and look at the keys: a checkpoint of another network must not pass for this one's.",
+        ('model.load_state_dict(checkpoint["model"])', 'model.load_state_dict(checkpoint["model"], strict=False)'),
+    ),
+    *known(
         "buffers-not-saved",
         "Save the network's state_dict: its parameters alone leave out batch norm's running statistics.",
         [
@@ -241,11 +246,6 @@ TRAINING = [
         "needs-an-optimizer",
         "Let the optimizer be None, in saving and in loading: for predictions there is none.",
         ("state = optimizer.state_dict() if optimizer is not None else None", "state = optimizer.state_dict()"),
-    ),
-    *known(
-        "loads-what-does-not-fit",
-        "Load strictly, and look at the keys: a checkpoint of another network must not pass for this one's.",
-        ('model.load_state_dict(checkpoint["model"])', 'model.load_state_dict(checkpoint["model"], strict=False)'),
     ),
     *known(
         "unsafe-load",

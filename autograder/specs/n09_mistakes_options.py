@@ -77,6 +77,11 @@ DATA = [
         (PAIR, "return pieces[:, :-1], pieces[:, -1]"),
     ),
     *texts(
+        "padded-on-the-left",
+        "Fill up with 0 after the words of a text, not before them.",
+        (PADDED, "width = max(map(len, rows))\n        return torch.tensor([[0] * (width - len(row)) + row for row in rows])"),
+    ),
+    *texts(
         "ids-collide",
         "Give every word an id of its own, from 2 on: 0 is padding, and 1 any word that is not in the vocabulary.",
         ("enumerate(frequent, start=2)", "enumerate(frequent, start=1)"),
@@ -87,11 +92,6 @@ DATA = [
         "A word that is not in the vocabulary becomes 1: as 0 it would be padding, and left out it would change the text.",
         ("vocab.get(word, 1)", "vocab.get(word, 0)"),
         ("[vocab.get(word, 1) for word in words(text)[:50]]", "[vocab[word] for word in words(text)[:50] if word in vocab]"),
-    ),
-    *texts(
-        "padded-on-the-left",
-        "Fill up with 0 after the words of a text, not before them.",
-        (PADDED, "width = max(map(len, rows))\n        return torch.tensor([[0] * (width - len(row)) + row for row in rows])"),
     ),
     *texts("padded-with-a-word", "Fill up with 0, which is no word's id.", (PADDED, PADDED.replace("batch_first=True", "batch_first=True, padding_value=1"))),
 ]

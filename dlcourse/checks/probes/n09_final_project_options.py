@@ -56,6 +56,9 @@ def image_data(answer):
     name = answer.DATASET
     full = name != "cifar10" and sum(len(labels) for _, labels in parts) > 12_000
     known, right_labels, first_test = course_images(name, full)
+    for images, _ in parts:
+        if images.shape[1:] != known.shape[1:]:
+            raise ValueError(f"images of shape {tuple(images.shape)}, not (N, {', '.join(map(str, known.shape[1:]))})")
     for images, labels in parts:
         # on the scale of each channel, an image is the course's one times something plus something: three channels, three scales
         order = [places(name, full).get(value, -1) for value in fingerprints(whole_steps(images)).tolist()]
@@ -91,17 +94,19 @@ def series_data(answer):
     parts = [torch.as_tensor(part) for part in answer.load_series()]
     shapes = [[str(part.dtype), part.ndim, len(part)] for part in parts]
     raw = data.two_sines().double()
-    starts, scales = zip(*(stretch_of(raw, part.double()) for part in parts), strict=True)
+    starts, scales = zip(*(stretch_of(raw, part.double().flatten()) for part in parts), strict=True)
     train = parts[0].double()
+    values, known = (((x - x.mean()) / x.std()).sort().values for x in (torch.cat([part.double().flatten() for part in parts]), raw))
+    shuffled = len(values) == len(known) and torch.allclose(values, known, atol=1e-3)
     return {
-        "parts": {"option": "B", "shapes": shapes, "starts": list(starts), "length": len(raw)},
+        "parts": {"option": "B", "shapes": shapes, "starts": list(starts), "length": len(raw), "shuffled": shuffled},
         "statistics": {"option": "B", "mean": train.mean().reshape(1), "deviation": train.std().reshape(1), "scales": list(scales)},
     }
 
 
 def stretch_of(raw, part):
     """Where a part begins in the series, -1 if it is no stretch of it; and factor and shift, `(2,1)`, that made it from there."""
-    if part.ndim == 1 and 2 < len(part) <= len(raw):
+    if 2 < len(part) <= len(raw):
         pieces = raw.unfold(0, len(part), 1)
         factors = part.std() / pieces.std(dim=1)
         shifts = part.mean() - factors * pieces.mean(dim=1)
