@@ -20,6 +20,7 @@ HEADLINES = {
     "01_fundamentals": r"validation accuracy [\d.]+ %", "02_ann": r"final: test accuracy [\d.]+ %", "03_cnn": r"validation accuracy [\d.]+ %",
     "04_rnn": r"GRU, open gate .*", "05_lstm_gru": r"right on [\d.]+ % of \d+ test sentences", "06_attention": r"hidden words guessed: [\d.]+%",
     "07_transformers": r"held out: [\d.]+ % right", "08_comparison": r"CNN and GRU reach \d+ to \d+ %",
+    "09_final_project": r"cnn: [\d.]+ % of [\d,]+ test samples",
 }  # fmt: skip
 LONG = 2.0  # seconds: a check that trains is not repeated 20 times
 

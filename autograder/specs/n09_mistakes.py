@@ -14,11 +14,16 @@ DATA = [
     ),
     *known(
         "statistics-of-each-part",
-        "Standardise all three parts by the training part's mean and deviation, not each by its own.",
+        "Standardise all three parts by the training part's mean and deviation: no part, and no image, by its own.",
         (
             STANDARD,
             "pixels = [(to_float(images), labels) for images, labels in split_images()]\n"
             "        return tuple(((x - x.mean((0, 2, 3), keepdim=True)) / x.std((0, 2, 3), keepdim=True), y) for x, y in pixels)",
+        ),
+        (
+            STANDARD,
+            "pixels = [(to_float(images), labels) for images, labels in split_images()]\n"
+            "        return tuple(((x - x.mean((1, 2, 3), keepdim=True)) / x.std((1, 2, 3), keepdim=True), y) for x, y in pixels)",
         ),
     ),
     *known(
@@ -91,6 +96,26 @@ MODEL = [
         "End with raw scores: the loss takes the softmax itself.",
         (LAST, "nn.Dropout(0.2), nn.Linear(last, 10), nn.Softmax(dim=1),"),
         (LAST, "nn.Dropout(0.2), nn.Linear(last, 10), nn.LogSoftmax(dim=1),"),
+    ),
+    *known(
+        "cannot-learn",
+        "The network cannot learn a dozen samples by heart: look at its first weights, and at what stands between its layers and the loss.",
+        [
+            (".to(memory_format=torch.channels_last)", ".apply(zeroed)"),
+            ("def convolution(", "def zeroed(layer):\n    for parameter in layer.parameters(recurse=False):\n        nn.init.zeros_(parameter)\n\n\ndef convolution("),
+        ],
+    ),
+    *known(
+        "layers-in-a-list",
+        "Keep layers in nn.Sequential or nn.ModuleList: PyTorch does not see those in a plain list, and neither eval() nor the optimizer reaches them.",
+        [
+            ("return nn.Sequential(*layers)", "return Listed(layers)"),
+            (
+                "def convolution(",
+                "class Listed(nn.Module):\n    def __init__(self, layers):\n        super().__init__()\n        self.layers = layers\n\n"
+                "    def forward(self, x):\n        return self.layers[2](self.layers[1](self.layers[0](x)))\n\n\ndef convolution(",
+            ),
+        ],
     ),
     *known(
         "too-few-convolutions",
@@ -169,7 +194,8 @@ TRAINING = [
     ),
     *known(
         "mean-of-batch-means",
-        "Let val_loss be the plain loss (without smoothing), averaged over samples: the last batch is smaller, so batches may not count alike.",
+        "Let val_loss be the plain loss over all validation samples, cross entropy or (option B) the mean squared error: no smoothing, no sum, and no "
+        "mean of the batches' means, as the last batch is smaller.",
         (
             'history["val_loss"].append(loss_of(outputs, val_data[1]).item())',
             'means = [loss_of(o, y).item() for o, y in zip(outputs.split(33), val_data[1].split(33), strict=True)]\n'
@@ -214,6 +240,14 @@ TRAINING = [
         ("x = augment(x, generator) if", "x = x if"),
     ),
     *known(
+        "copy-trained",
+        "Train the network that is handed in, with the optimizer that is handed in: after your train it is as untrained as before.",
+        (
+            "    torch.manual_seed(seed)  # dropout\n",
+            "    torch.manual_seed(seed)\n    model = pickle.loads(pickle.dumps(model))\n    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)\n",
+        ),
+    ),
+    *known(
         "no-step",
         "The weights stay as they are: take the optimizer's step after the backward pass.",
         ("            optimizer.step()\n", ""),
@@ -240,12 +274,14 @@ TRAINING = [
         "epoch-not-returned",
         "Return the epoch that was saved.",
         ('return checkpoint["epoch"]', "return 0"),
+        ('return checkpoint["epoch"]', 'return checkpoint["epoch"] + 1'),
         ('return checkpoint["epoch"]', "return None"),
     ),
     *known(
         "needs-an-optimizer",
         "Let the optimizer be None, in saving and in loading: for predictions there is none.",
         ("state = optimizer.state_dict() if optimizer is not None else None", "state = optimizer.state_dict()"),
+        ("        if optimizer is not None:\n", "        if True:\n"),
     ),
     *known(
         "unsafe-load",
