@@ -50,6 +50,11 @@ DATA = [
         ),
     ),
     *known(
+        "test-part-cut",
+        "Keep the course's test part whole, and as it is.",
+        ("return [*parts, (source.test_images, source.test_labels)]", "return [*parts, (source.test_images[:1000], source.test_labels[:1000])]"),
+    ),
+    *known(
         "augmented-in-load",
         "Leave the samples as they are in load_data; augment each training batch anew, and never what you validate or test on.",
         (
@@ -106,18 +111,6 @@ MODEL = [
         ],
     ),
     *known(
-        "layers-in-a-list",
-        "Keep layers in nn.Sequential or nn.ModuleList: PyTorch does not see those in a plain list, and neither eval() nor the optimizer reaches them.",
-        [
-            ("return nn.Sequential(*layers)", "return Listed(layers)"),
-            (
-                "def convolution(",
-                "class Listed(nn.Module):\n    def __init__(self, layers):\n        super().__init__()\n        self.layers = layers\n\n"
-                "    def forward(self, x):\n        return self.layers[2](self.layers[1](self.layers[0](x)))\n\n\ndef convolution(",
-            ),
-        ],
-    ),
-    *known(
         "too-few-convolutions",
         "Use three convolutions at least.",
         (
@@ -151,6 +144,18 @@ MODEL = [
         "not-made-anew",
         "Make a new network in every call: one that is kept goes on with the weights of the run before.",
         ("    def build_model():", "    @functools.cache\n    def build_model():"),
+    ),
+    *known(
+        "layers-in-a-list",
+        "Keep layers in nn.Sequential or nn.ModuleList: PyTorch does not see those in a plain list, and neither eval() nor the optimizer reaches them.",
+        [
+            ("return nn.Sequential(*layers)", "return Listed(layers)"),
+            (
+                "def convolution(",
+                "class Listed(nn.Module):\n    def __init__(self, layers):\n        super().__init__()\n        self.layers = layers\n\n"
+                "    def forward(self, x):\n        return self.layers[2](self.layers[1](self.layers[0](x)))\n\n\ndef convolution(",
+            ),
+        ],
     ),
     *known(
         "wrong-number-of-scores",
@@ -244,7 +249,7 @@ TRAINING = [
         "Train the network that is handed in, with the optimizer that is handed in: after your train it is as untrained as before.",
         (
             "    torch.manual_seed(seed)  # dropout\n",
-            "    torch.manual_seed(seed)\n    model = pickle.loads(pickle.dumps(model))\n    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)\n",
+            "    import copy\n\n    model = copy.deepcopy(model)\n    torch.manual_seed(seed)\n    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)\n",
         ),
     ),
     *known(
