@@ -135,7 +135,10 @@ def text_data(answer):
     known = " ".join(parts[0][0]).lower()
     others = " ".join([*parts[1][0], *parts[2][0]]).lower()
     pieces = {*re.findall(r"\S+", known), *re.findall(r"\w+", known), *re.findall(r"[a-z0-9']+", known)}
-    foreign = sum(word.lower() not in pieces and word.lower() not in known and word.lower() in others for word in vocab)
+    bare = without_marks(known)  # some take marks out of words: "dont", "selfconscious"
+    foreign = sum(
+        word not in pieces and word not in known and without_marks(word) not in bare and word in others for word in map(str.lower, vocab)
+    )
     ids = torch.tensor(sorted(vocab.values()), dtype=torch.long)
     reserved = sum(number in (0, 1) and word.lower() in pieces - {"pad", "unk", "unknown"} for word, number in vocab.items())
     test = sorted(number[source.texts[row]] for row in source.test_indices.tolist())
@@ -143,6 +146,10 @@ def text_data(answer):
         "parts": {"option": "C", "shapes": shapes, "rows": rows, "labelled": labelled, "test": torch.tensor(test).int()},
         "statistics": {"option": "C", "foreign": foreign, "size": len(vocab), "twice": len(ids) - len(ids.unique()), "reserved": reserved},
     }
+
+
+def without_marks(text):
+    return re.sub(r"[^\w\s]", "", text)
 
 
 # --- one step towards a batch ------------------------------------------------------------------------------------------------------
