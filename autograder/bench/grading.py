@@ -31,17 +31,27 @@ def environment(stubs: Path) -> dict:
 
 def measured(command: list[str], folder: Path, variables: dict) -> tuple[float, float, float]:
     """Run a command: CPU seconds of all its processes, wall seconds, and the largest proportional memory (MB) of its children together."""
-    before, start, peak = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic(), 0.0
+    before, start, peak, sealed = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic(), 0.0, {}
     process = psutil.Popen(command, cwd=folder, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while True:
         try:
             process.wait(LOOK)
             break
         except psutil.TimeoutExpired:
-            peak = max(peak, sum(proportional_memory(child) for child in process.children(recursive=True)))
+            children = process.children(recursive=True)
+            peak = max(peak, sum(proportional_memory(child) for child in children))
+            sealed |= {child: sum(child.cpu_times()[:4]) for child in children if _unseen(child)}
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return cpu, time.monotonic() - start, peak
+    return cpu + sum(sealed.values()), time.monotonic() - start, peak
+
+
+def _unseen(process: psutil.Process) -> bool:
+    """Whether bubblewrap started it: it does not wait for what it starts, so that the system's own account leaves it out."""
+    try:
+        return process.name() != "bwrap" and process.parent().name() == "bwrap"
+    except (psutil.Error, AttributeError):
+        return False
 
 
 def proportional_memory(process: psutil.Process) -> float:

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5, torch.float16: 1e-2, torch.bfloat16: 1e-2}
@@ -73,11 +74,8 @@ def _tensor_difference(observed: torch.Tensor, expected: torch.Tensor, tolerance
 
 def _first(observed: torch.Tensor, expected: torch.Tensor, mask: torch.Tensor) -> str:
     place = int(mask.nonzero()[0])
-    index = (
-        ", ".join(str(int(i)) for i in torch.unravel_index(torch.tensor(place), expected.shape))
-        if expected.ndim
-        else ""
-    )
+    # torch.unravel_index would import half a second's worth of modules
+    index = ", ".join(str(i) for i in np.unravel_index(place, expected.shape)) if expected.ndim else ""
     return f"at [{index}]: expected {show(expected.flatten()[place])}, got {show(observed.flatten()[place])}"
 
 

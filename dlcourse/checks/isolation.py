@@ -30,7 +30,7 @@ def clean_state(seed: int = 0):
     torch_state, numpy_state, python_state = torch.get_rng_state(), np.random.get_state(), random.getstate()
     dtype, threads, folder = torch.get_default_dtype(), torch.get_num_threads(), os.getcwd()
     torch.set_default_dtype(torch.float32)
-    torch.manual_seed(seed)
+    _seed_torch(seed)
     np.random.seed(seed)
     random.seed(seed)
     try:
@@ -50,6 +50,13 @@ def clean_state(seed: int = 0):
         np.random.set_state(numpy_state)
         random.setstate(python_state)
         os.chdir(folder)
+
+
+def _seed_torch(seed: int) -> None:
+    """As `torch.manual_seed`, which is a hundred times slower where it has to note the seed for devices that may come."""
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
 
 
 @contextlib.contextmanager

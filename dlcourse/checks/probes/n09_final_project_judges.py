@@ -75,7 +75,7 @@ def parts_facts(right, apart, test, kept, own, labelled):
 def judge_statistics(observation):
     """Whether what is learned from data was learned from the training part alone, and used for all three."""
     if observation["option"] == "C":
-        alone = observation["foreign"] <= TWINS
+        alone = observation["foreign"] == 0
         apart = fact("C", observation["twice"] == observation["reserved"] == 0, "two words share an id, or a word has that of padding or <unk>")
         return statistics_facts(observation["size"] > 100, alone, apart)
     mean, deviation, scales = observation["mean"], observation["deviation"], observation["scales"]

@@ -132,15 +132,10 @@ def text_data(answer):
         wrong = (source.labels[rows[-1].long()] != labels)[rows[-1] >= 0] if len(texts) == len(labels) else torch.ones(1, dtype=torch.bool)
         labelled.append(int(wrong.sum()) <= 5)  # a sentence that stands there twice may have two ratings
         shapes.append([str(labels.dtype), labels.ndim, len(texts), len(labels)])
-    known = " ".join(parts[0][0]).lower()
-    others = " ".join([*parts[1][0], *parts[2][0]]).lower()
-    pieces = {*re.findall(r"\S+", known), *re.findall(r"\w+", known), *re.findall(r"[a-z0-9']+", known)}
-    bare = without_marks(known)  # some take marks out of words: "dont", "selfconscious"
-    foreign = sum(
-        word not in pieces and word not in known and without_marks(word) not in bare and word in others for word in map(str.lower, vocab)
-    )
+    foreign = foreign_ids(answer.encode, vocab, parts[0][0], [parts[1][0], parts[2][0]])
+    known = {*re.findall(r"\w+", " ".join(parts[0][0]).lower())} - {"pad", "unk", "unknown"}
     ids = torch.tensor(sorted(vocab.values()), dtype=torch.long)
-    reserved = sum(number in (0, 1) and word.lower() in pieces - {"pad", "unk", "unknown"} for word, number in vocab.items())
+    reserved = sum(number in (0, 1) and word.lower() in known for word, number in vocab.items())
     test = sorted(number[source.texts[row]] for row in source.test_indices.tolist())
     return {
         "parts": {"option": "C", "shapes": shapes, "rows": rows, "labelled": labelled, "test": torch.tensor(test).int()},
@@ -148,8 +143,16 @@ def text_data(answer):
     }
 
 
-def without_marks(text):
-    return re.sub(r"[^\w\s]", "", text)
+def foreign_ids(encode, vocab, train, others):
+    """How many words of the vocabulary stand in other texts but in no training text, whatever `encode` takes for a word."""
+    pieces = [" ".join(text.split()[start : start + 20]) for text in train for start in range(0, len(text.split()), 20)]  # encode may cut
+    try:
+        seen, elsewhere, unknown = (
+            {number for texts in parts for number in encode(texts, vocab).unique().tolist()} for parts in ((train, pieces), others, (["qqqzzz"],))
+        )
+    except Exception:  # noqa: BLE001 (an encode that fails is another part's business)
+        return 0
+    return len((elsewhere & set(vocab.values())) - seen - unknown - {0, 1})
 
 
 # --- one step towards a batch ------------------------------------------------------------------------------------------------------
