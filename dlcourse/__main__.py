@@ -20,7 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(found)
     if options.command == "submit":
         try:
-            print(f"Hand in {pack(options.notebook, options.out)}")
+            target = pack(options.notebook, options.out)
+            print(f"Hand in {target}" if found.complete else f"{target} is written; what is missing stands above")
         except (OSError, ValueError) as error:
             print(f"No zip was written: {error}", file=sys.stderr)
             return 1

@@ -152,6 +152,13 @@ def test_pack_writes_the_zip_and_nothing_else(hand_in, capsys):
     assert "Hand in" in capsys.readouterr().out
 
 
+def test_a_zip_of_something_incomplete_says_so(hand_in, capsys):
+    path = hand_in(project_analysis="too short")
+    assert main(["submit", str(path)]) == 1
+    said = capsys.readouterr().out
+    assert "Hand in" not in said and "what is missing stands above" in said and path.with_suffix(".zip").exists()
+
+
 def test_pack_refuses_without_a_checkpoint_and_never_over_its_sources(hand_in, capsys):
     path = hand_in()
     with pytest.raises(ValueError, match="choose another name"):
