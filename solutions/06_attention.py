@@ -523,7 +523,7 @@ print("nn.MultiheadAttention, True blocks; its weights:\n", weights.detach()[0])
 # `(output, weights)`.
 #
 # - Shapes as in the table, with any leading dimensions; $T_q \ne T_k$ and $d_v \ne d_k$ must work, in
-#   float32 and float64.
+#   float32 and float64, and for scores of any size.
 # - Scale by $\sqrt{d_k}$, softmax over the *keys*.
 # - `mask` is boolean, `True` = may attend, and broadcasts to the scores.
 # - A query with nothing to attend to gets zero weights and a zero output; gradients stay finite. No NaN,
@@ -950,7 +950,7 @@ with once_answered("lstm_with_attention"):
 #
 # ### Exercise: statistics of heads
 # **2 points · about 8 minutes.** `head_statistics(weights)` takes `(h, T, T)`, queries in the rows, and
-# returns a dict of four tensors `(h,)`:
+# returns a dict of four tensors `(h,)`; `weights` itself stays as it is.
 #
 # - `"self"`: the mean weight of a place on itself;
 # - `"previous"` and `"next"`: the mean weight on the place before and after, over the rows that *have* one;

@@ -108,6 +108,7 @@ additive_attention = Exercise(
                 Case("five samples", look_back(5, 3, 6, seed=3)),
                 Case("as many samples as places", look_back(4, 4, 5, seed=4)),
                 Case("one place", look_back(2, 1, 4, seed=5)),
+                Case("one sample", look_back(1, 4, 3, seed=13)),
                 Case("float64, not contiguous", look_back(2, 6, 4, seed=6, dtype=torch.float64, contiguous=False)),
             ],
         ),
@@ -138,6 +139,12 @@ additive_attention = Exercise(
 # --- scaled_dot_product_attention --------------------------------------------------------------------------------------------------
 
 
+def far_below(queries, keys, d_k, d_v, seed, **more):
+    """All scores near -800: the exponential of such a score is 0, and -100 is above them."""
+    inputs = lookup((2,), queries, keys, d_k, d_v, seed, dtype=torch.float64)
+    return inputs | {"query": inputs["query"] * 0.05 + 40 / d_k**0.25, "key": inputs["key"] * 0.05 - 20 / d_k**0.25, **more}
+
+
 def lookup(leading, queries, keys, d_k, d_v, seed, dtype=torch.float32, **more):
     return {
         "query": numbers(*leading, queries, d_k, seed=seed, dtype=dtype, scale=1.3),
@@ -166,6 +173,7 @@ scaled_dot_product_attention = Exercise(
                 Case("float64", lookup((2,), 5, 3, 16, 2, seed=5, dtype=torch.float64)),
                 Case("not contiguous", lookup((2, 2), 3, 4, 6, 6, seed=6, contiguous=False)),
                 Case("three leading dimensions, one query", lookup((2, 1, 3), 1, 4, 3, 7, seed=7)),
+                Case("all scores far below zero", far_below(3, 4, 4, 2, seed=16)),
             ],
         ),
         Part(
@@ -191,6 +199,7 @@ scaled_dot_product_attention = Exercise(
                         mask=mask([[[1, 0, 0], [1, 1, 0], [0, 1, 1]], [[0, 0, 1], [1, 0, 1], [1, 1, 1]]]),
                     ),
                 ),
+                Case("all scores far below zero", far_below(2, 4, 4, 3, seed=17, mask=mask([[[1, 1, 0, 1]], [[0, 1, 1, 0]]]))),
             ],
         ),
         Part(
@@ -310,6 +319,7 @@ multi_head_attention = Exercise(
                 Case("as many heads as features", heads(4, 2, 3, 3, 4, seed=5)),
                 Case("float64, one query", heads(2, 3, 1, 6, 8, seed=6, dtype=torch.float64)),
                 Case("not contiguous", heads(2, 4, 5, 3, 10, seed=7, contiguous=False)),
+                Case("one sample", heads(2, 1, 3, 4, 6, seed=13)),
             ],
         ),
         Part(
@@ -329,7 +339,7 @@ multi_head_attention = Exercise(
                         2,
                         3,
                         3,
-                        4,
+                        8,
                         seed=11,
                         dtype=torch.float64,
                         mask=mask([[[1, 0, 0], [0, 0, 0], [0, 1, 1]], [[0, 0, 1], [1, 0, 1], [1, 1, 1]]]),
@@ -344,6 +354,7 @@ multi_head_attention = Exercise(
         Part(
             "dropout acts on the weights in training, and the weights returned are those before it",
             probe="multi_head_dropout",
+            tolerance=1e-4,
             public=[Case("p = 0.5", {"num_heads": 2, "x": numbers(12, 4, 8, seed=13, dtype=torch.float64), "p": 0.5}, {"p": 0.5})],
             hidden=[
                 Case(

@@ -7,6 +7,8 @@ EMPTY = "A row with nothing to attend to gets zero weights: a softmax over it gi
 INVERTED = "Here True means may attend: the places where the mask is False are the ones to hide."
 AFTER = "Mask the scores before the softmax: weights set to zero afterwards no longer sum to 1."
 IGNORED = "The mask is not used: hidden places still get weight."
+TOO_HIGH = "The score of hidden places is too high: it has to be lower than any other, so that their weight is zero."
+SQUEEZED = "squeeze() without an axis drops every axis of length one, that of a single sample or place too: name the axis."
 ZEROED = "A score of zero still takes its share in the softmax: hidden places need the lowest score there is."
 OVER_KEYS = "Softmax over the places that are attended to (the keys), the last axis: the weights of each query sum to 1."
 OWN_PROJECTIONS = "Queries, keys and values need three projections of their own."
@@ -19,6 +21,7 @@ LOGITS = "Return raw logits: cross entropy applies the softmax itself."
 
 DECODER = "self.decoder(self.target_embedding(tgt), (h, c))"
 STATES = "return self.fc(states), h, c"
+ENCODE = "_, (h, c) = self.encoder(self.source_embedding(src))\n        return h, c"
 FORWARD = "        return self.decode(tgt, h, c)[0]"
 ENCODER_LSTM = "self.encoder = nn.LSTM(hidden_size, hidden_size, batch_first=True)"
 DECODER_LSTM = "self.decoder = nn.LSTM(hidden_size, hidden_size, batch_first=True)"
@@ -70,7 +73,9 @@ SEQ2SEQ = [
     ),
     *known(
         "shifted-again",
-        "The target that forward is given is already shifted: feed all of it, and return all logits.",
+        "The target that forward is given is already shifted: feed it as it is, and return all logits.",
+        (FORWARD, "        return self.decode(torch.cat([torch.zeros_like(tgt[:, :1]), tgt[:, :-1]], 1), h, c)[0]"),
+        (FORWARD, "        return self.decode(tgt[:, 1:], h, c)[0]"),
         (FORWARD, "        return self.decode(tgt[:, :-1], h, c)[0]"),
     ),
     *known(
@@ -82,6 +87,59 @@ SEQ2SEQ = [
         "last-step-only",
         "Every target step has its logits: apply the linear layer to all states, not to the last alone.",
         (STATES, "return self.fc(states[:, -1]), h, c"),
+    ),
+    *known(
+        "symbols-returned",
+        "Return the logits of all symbols, not the symbol with the largest: argmax is for writing, and has no gradient.",
+        (STATES, "return self.fc(states).argmax(-1), h, c"),
+        (FORWARD, FORWARD + ".argmax(-1)"),
+    ),
+    *known(
+        "logits-rearranged",
+        "The logits are (B, T_tgt, output_vocab_size), with three axes in this order: whoever needs another form makes it.",
+        (FORWARD, FORWARD + ".flatten(0, 1)"),
+        (FORWARD, FORWARD + ".transpose(1, 2)"),
+    ),
+    *known(
+        "logits-squashed",
+        "Logits may have any size and either sign: the linear layer is the last thing that happens to them.",
+        (STATES, "return self.fc(states).relu(), h, c"),
+        (STATES, "return self.fc(states).tanh(), h, c"),
+    ),
+    *known(
+        "dropout-added",
+        "No dropout in this model.",
+        (STATES, "return self.fc(F.dropout(states, 0.3, self.training)), h, c"),
+        ("self.source_embedding(src)", "F.dropout(self.source_embedding(src), 0.1, self.training)"),
+    ),
+    *known(
+        "encoder-cut-off",
+        "The encoder learns too, through the state that it hands over: no detach or no_grad on the way.",
+        (DECODER, DECODER.replace("(h, c)", "(h.detach(), c.detach())")),
+        (FORWARD, "        return self.decode(tgt, h.detach(), c.detach())[0]"),
+        (ENCODE, ENCODE.replace("return h, c", "return h.detach(), c.detach()")),
+        (ENCODE, ENCODE.replace("return h, c", "return h.detach(), c")),
+        (ENCODE, "with torch.no_grad():\n            " + ENCODE),
+    ),
+    *known(
+        "source-cut",
+        "The encoder reads the whole source, from the first symbol to the last.",
+        *((ENCODE, ENCODE.replace("(src)", f"(src{part})")) for part in ("[:, :1]", "[:, -1:]", "[:, :-1]", "[:, 1:]")),
+    ),
+    *known(
+        "one-lstm",
+        "Encoder and decoder are two LSTMs, with weights of their own.",
+        (DECODER, DECODER.replace("self.decoder(", "self.encoder(")),
+    ),
+    *known(
+        "not-the-last-state",
+        "encode returns the h and c that a one-way LSTM of one layer ended with, both as they are.",
+        (ENCODE, ENCODE.replace("return h, c", "return h, torch.zeros_like(c)")),
+        (ENCODE, ENCODE.replace("_, (h, c)", "states, (h, c)").replace("return h, c", "return states.mean(1)[None], c")),
+        [
+            (ENCODER_LSTM, ENCODER_LSTM.replace("batch_first=True", "batch_first=True, bidirectional=True")),
+            (ENCODE, ENCODE.replace("return h, c", "return h.sum(0, keepdim=True), c.sum(0, keepdim=True)")),
+        ],
     ),
     *known(
         "no-output-layer",
@@ -137,6 +195,36 @@ PLOT_ATTENTION = [
         (Y_TICKS, Y_TICKS.replace("labels=query_tokens", "labels=query_tokens[::-1]")),
     ),
     *known(
+        "key-labels-reversed",
+        "The keys' labels run the other way round than the columns of the heat map.",
+        (X_TICKS, X_TICKS.replace("labels=key_tokens", "labels=key_tokens[::-1]")),
+    ),
+    *known(
+        "labels-off-by-one",
+        "The columns and rows of an image count from 0: each label stands one place too far.",
+        (X_TICKS, X_TICKS.replace("range(len(key_tokens))", "range(1, len(key_tokens) + 1)")),
+        [
+            (X_TICKS, X_TICKS.replace("range(len(key_tokens))", "range(1, len(key_tokens) + 1)")),
+            (Y_TICKS, Y_TICKS.replace("range(len(query_tokens))", "range(1, len(query_tokens) + 1)")),
+        ],
+    ),
+    *known(
+        "no-heat-map",
+        "Draw a heat map, with imshow or pcolormesh for instance: one cell for each query and key.",
+        (
+            IMAGE,
+            "where = torch.meshgrid(torch.arange(len(key_tokens)), torch.arange(len(query_tokens)), indexing='xy')\n"
+            "    image = ax.scatter(*where, c=weights.detach().flatten())",
+        ),
+    ),
+    *known(
+        "weights-changed",
+        "Draw the weights as they are: no softmax, scaling or rounding before.",
+        (IMAGE, IMAGE.replace("weights.detach()", "weights.detach().softmax(-1)")),
+        (IMAGE, IMAGE.replace("weights.detach()", "(weights / weights.amax(-1, keepdim=True)).detach()")),
+        (IMAGE, IMAGE.replace("weights.detach()", "weights.detach().round(decimals=1)")),
+    ),
+    *known(
         "detach-forgotten",
         "Weights that require grad cannot be drawn: detach them first.",
         ("weights.detach().cpu().numpy()", "weights.numpy()"),
@@ -153,6 +241,9 @@ PLOT_ATTENTION = [
         "Draw on the Axes that are given; make new ones only if there are none.",
         ("if ax is None:", "if True:"),
         ("if ax is None:\n        _, ax = plt.subplots()", "ax = plt.gca()"),
+        (IMAGE, IMAGE.replace("ax.imshow", "plt.imshow")),
+        [(X_TICKS, "plt.xticks(range(len(key_tokens)), key_tokens)"), (Y_TICKS, "plt.yticks(range(len(query_tokens)), query_tokens)")],
+        (', title="Attention")', ')\n    plt.title("Attention")'),
     ),
     *known("ax-required", "Without `ax` the function makes a new figure of its own.", ("if ax is None:", "if False:")),
     *known(

@@ -208,10 +208,36 @@ MULTI_HEAD_ATTENTION = [
     ),
     *known(
         "dropout-on-output",
-        "The one dropout acts on the weights, after the softmax: the output is not dropped.",
+        "The one dropout acts on the weights, after the softmax: neither the values nor the output are dropped.",
+        (DROP, "context = weights @ self.dropout(v)"),
         [(DROP, "context = weights @ v"), (JOIN, "return self.dropout(self.W_o(context.transpose(1, 2).flatten(2))), weights")],
         (DROP, "context = self.dropout(weights @ v)"),
         (JOIN, "return self.dropout(self.W_o(context.transpose(1, 2).flatten(2))), weights"),
+    ),
+    *known(
+        "dropout-rate",
+        "Each weight is dropped once, with the probability that the argument says: by default 0.",
+        ("dropout=0.0", "dropout=0.1"),
+        ("nn.Dropout(dropout)", "nn.Dropout(0.1)"),
+        ("nn.Dropout(dropout)", "nn.Dropout(1 - dropout)"),
+        (DROP, "context = self.dropout(self.dropout(weights)) @ v"),
+    ),
+    *known(
+        "dropout-not-rescaled",
+        "What dropout keeps is divided by 1 - p in training, as nn.Dropout does.",
+        (DROP, "context = (weights * (torch.rand_like(weights) >= self.dropout.p) if self.training else weights) @ v"),
+    ),
+    *known(
+        "projections-swapped",
+        "The projections have changed places: W_q is for the query, W_k for the key, W_v for the value.",
+        [("self.W_q(query)", "self.W_k(query)"), ("self.W_k(key)", "self.W_q(key)")],
+        [("self.W_k(key)", "self.W_v(key)"), ("self.W_v(value)", "self.W_k(value)")],
+    ),
+    *known(
+        "weights-axes",
+        "The weights are (B, h, T_q, T_k), in this order.",
+        (JOIN, f"{JOIN}.transpose(0, 1)"),
+        (JOIN, f"{JOIN}.mT"),
     ),
     *known("no-dropout", "The dropout is not used: in training it acts on the weights.", (DROP, "context = weights @ v")),
     *known(
@@ -257,6 +283,7 @@ MULTI_HEAD_ATTENTION = [
         "All four linear layers have a bias.",
         [(QK, QK.replace("nn.Linear(d_model, d_model)", NO_BIAS)), (VO, VO.replace("nn.Linear(d_model, d_model)", NO_BIAS, 1))],
         [(line, line.replace("nn.Linear(d_model, d_model)", NO_BIAS)) for line in (QK, VO)],
+        (VO, VO[: -len("nn.Linear(d_model, d_model)")] + NO_BIAS),
     ),
     *known("order-of-results", ORDER, (JOIN, "return weights, self.W_o(context.transpose(1, 2).flatten(2))")),
     *known("residual-added", "No residual connection here: return the projection alone.", (JOIN, JOIN.replace("return", "return query +"))),
@@ -265,6 +292,7 @@ MULTI_HEAD_ATTENTION = [
         "Raise ValueError when d_model is not divisible by num_heads; an assertion is another exception, and can be switched off.",
         (DIVISIBLE, "if False:"),
         ("raise ValueError(", "raise AssertionError("),
+        ("raise ValueError(", "raise TypeError("),
     ),
 ]
 
@@ -320,12 +348,14 @@ LSTM_WITH_ATTENTION = [
         LOGITS,
         (CLASSIFY, f"{CLASSIFY}.softmax(dim=-1)"),
         (CLASSIFY, f"{CLASSIFY}.log_softmax(dim=-1)"),
+        (CLASSIFY, f"{CLASSIFY}.sigmoid()"),
     ),
     *known(
         "no-dropout",
         "Apply dropout to the mean over time, before fc.",
         (CLASSIFY, "return self.fc(pooled)"),
         (CLASSIFY, "return self.dropout(self.fc(pooled))"),
+        [(MEAN, "pooled = self.dropout(states).mean(dim=1)"), (CLASSIFY, "return self.fc(pooled)")],
     ),
     *known(
         "dropout-always",
@@ -333,9 +363,43 @@ LSTM_WITH_ATTENTION = [
         (CLASSIFY, "return self.fc(F.dropout(pooled, self.dropout.p))"),
     ),
     *known(
+        "dropout-rate",
+        "The share that is dropped before fc is the argument dropout, once.",
+        ("self.dropout = nn.Dropout(dropout)", "self.dropout = nn.Dropout(0.3)"),
+        ("self.dropout = nn.Dropout(dropout)", "self.dropout = nn.Dropout(0.1)"),
+        (CLASSIFY, "return self.fc(self.dropout(self.dropout(pooled)))"),
+    ),
+    *known(
+        "defaults-changed",
+        "Keep the defaults of the arguments: input 1, hidden 64, two layers, two classes, four heads, dropout 0.3.",
+        *(
+            (f"{name}={default}", f"{name}={other}")
+            for name, default, other in (
+                ("hidden_size", 64, 32),
+                ("num_layers", 2, 1),
+                ("num_classes", 2, 10),
+                ("num_heads", 4, 8),
+                ("dropout", 0.3, 0.5),
+                ("dropout", 0.3, 0.1),
+                ("dropout", 0.3, 0.0),
+            )
+        ),
+    ),
+    *known(
         "classes-fixed",
         "The number of classes is an argument.",
         ("self.fc = nn.Linear(hidden_size, num_classes)", "self.fc = nn.Linear(hidden_size, 2)"),
+    ),
+    *known(
+        "layers-fixed",
+        "The number of layers is an argument.",
+        (LSTM, LSTM.replace("num_layers", "1")),
+        (LSTM, LSTM.replace("num_layers", "2")),
+    ),
+    *known(
+        "relu-before-fc",
+        "Nothing but the dropout stands between the mean and fc.",
+        (CLASSIFY, "return self.fc(self.dropout(pooled.relu()))"),
     ),
     *known("one-head", "The attention has num_heads heads.", (HEADS, HEADS.replace("num_heads", "1"))),
     *known("graph-cut", GRAPH, (SELF, "attended = self.attention(states, states, states)[0].detach()")),
@@ -407,6 +471,17 @@ HEAD_STATISTICS = [
         "one-place",
         "With a single place there is no neighbour: the mean over no rows is NaN, and 0 is asked for.",
         (DIAGONAL, "diagonal.mean(-1)"),
+    ),
+    *known(
+        "one-place-shape",
+        "With a single place, too, each entry is a tensor of shape (h,): a zero for each head.",
+        (DIAGONAL, "diagonal.mean(-1) if diagonal.shape[-1] else torch.tensor(0.0)"),
+        (DIAGONAL, "diagonal.mean(-1) if diagonal.shape[-1] else 0.0"),
+    ),
+    *known(
+        "weights-changed",
+        "Leave the tensor that is given as it is: work on a copy.",
+        ("    return {\n", "    weights[weights == 0] = 1e-12\n    return {\n"),
     ),
     *known(
         "heads-averaged",

@@ -1,6 +1,17 @@
 """Notebook 6, attention: mistakes in additive attention, scaled dot-product attention and masks."""
 
-from autograder.specs.n06_mistakes import AFTER, EMPTY, GRAPH, IGNORED, INVERTED, ORDER, OVER_KEYS, ZEROED
+from autograder.specs.n06_mistakes import (
+    AFTER,
+    EMPTY,
+    GRAPH,
+    IGNORED,
+    INVERTED,
+    ORDER,
+    OVER_KEYS,
+    SQUEEZED,
+    TOO_HIGH,
+    ZEROED,
+)
 from autograder.specs.spec import known
 
 # --- additive_attention -----------------------------------------------------------------------------------------------------------
@@ -13,7 +24,35 @@ CONTEXT = "context = (weights.unsqueeze(1) @ encoder_outputs).squeeze(1)"
 ENERGY_WEIGHTS = "torch.softmax(energy, dim=-1)"
 
 ADDITIVE_ATTENTION = [
-    *known("softmax-over-batch", OVER_KEYS, (ENERGY_WEIGHTS, "torch.softmax(energy, dim=0)")),
+    *known(
+        "softmax-over-batch",
+        OVER_KEYS,
+        (ENERGY_WEIGHTS, "torch.softmax(energy, dim=0)"),
+        (ENERGY_WEIGHTS, "torch.softmax(energy.flatten(), dim=0).view_as(energy)"),
+    ),
+    *known(
+        "squeezed-away",
+        SQUEEZED,
+        (CONTEXT, CONTEXT.replace("squeeze(1)", "squeeze()").replace("unsqueeze()", "unsqueeze(1)")),
+        (".squeeze(-1)  # (B, T)", ".squeeze()"),
+    ),
+    *known(
+        "mask-score-too-high",
+        TOO_HIGH,
+        *(("torch.finfo(energy.dtype).min", score) for score in ("-1.0", "-10.0", "1e9")),
+    ),
+    *known(
+        "axis-left-over",
+        "The context is (B, H) and the weights are (B, T): an axis of length one is left over.",
+        ("return context, weights", "return context, weights.unsqueeze(1)"),
+        ("return context, weights", "return context, weights.unsqueeze(-1)"),
+        ("return context, weights", "return context.unsqueeze(1), weights"),
+    ),
+    *known(
+        "dropout-added",
+        "No dropout here: the weights of each row sum to 1, in training too.",
+        (CLEAR, f"{CLEAR}\n        weights = F.dropout(weights, 0.2, self.training)"),
+    ),
     *known(
         "concatenation-order",
         "The decoder's hidden state comes first, then the encoder's output.",
@@ -58,6 +97,7 @@ ADDITIVE_ATTENTION = [
         "The energies become weights through a softmax over the places: each row sums to 1.",
         (ENERGY_WEIGHTS, "energy"),
         (ENERGY_WEIGHTS, "torch.sigmoid(energy)"),
+        (ENERGY_WEIGHTS, "torch.log_softmax(energy, dim=-1)"),
     ),
     *known(
         "scaled",
@@ -109,7 +149,12 @@ SCALED_DOT_PRODUCT_ATTENTION = [
         (SCALE, "/ math.sqrt(query.shape[-2])"),
     ),
     *known("scale-inverted", "Divide by the square root of d_k: here the scores are multiplied by it.", (SCALE, "* math.sqrt(d_k)")),
-    *known("softmax-over-queries", OVER_KEYS, *((SOFTMAX, SOFTMAX.replace("-1", axis)) for axis in ("-2", "1", "0"))),
+    *known(
+        "softmax-over-queries",
+        OVER_KEYS,
+        *((SOFTMAX, SOFTMAX.replace("-1", axis)) for axis in ("-2", "1", "0")),
+        (SOFTMAX, "scores.flatten(-2).softmax(-1).view_as(scores)"),
+    ),
     *known(
         "mask-inverted",
         INVERTED,
@@ -173,7 +218,26 @@ SCALED_DOT_PRODUCT_ATTENTION = [
     ),
     *known("order-of-results", ORDER, (RESULT, "return weights, weights @ value")),
     *known("scores-returned", "Return the weights, after the softmax, not the scores.", (RESULT, "return weights @ value, scores")),
-    *known("no-softmax", "The scores become weights through a softmax over the keys.", (SOFTMAX, "scores")),
+    *known(
+        "no-softmax",
+        "The scores become weights through a softmax over the keys.",
+        *((SOFTMAX, other) for other in ("scores", "torch.sigmoid(scores)", "torch.log_softmax(scores, dim=-1)")),
+    ),
+    *known(
+        "mask-score-too-high",
+        TOO_HIGH,
+        *(("torch.finfo(scores.dtype).min", score) for score in ("-10.0", "-100.0", "torch.finfo(scores.dtype).max")),
+    ),
+    *known(
+        "exponential-alone",
+        "The exponential of a score can be zero or infinite, and the weights NaN: torch.softmax takes the largest score off first.",
+        (SOFTMAX, "scores.exp() / scores.exp().sum(-1, keepdim=True)"),
+    ),
+    *known(
+        "scale-another-power",
+        "Divide by the square root of d_k: not rounded, and no other power.",
+        *((SCALE, f"/ {scale}") for scale in ("int(math.sqrt(d_k))", "d_k**0.25", "d_k**2")),
+    ),
     *known(
         "hard-attention",
         "Weights are soft: a softmax over the keys, not the single best one, which has no gradient.",
@@ -211,6 +275,7 @@ ATTENTION_MASKS = [
         (INSIDE, "(places < lengths.unsqueeze(1))"),
         (INSIDE, "(places < lengths.unsqueeze(1)).unsqueeze(0)"),
         (INSIDE, f"{INSIDE}.unsqueeze(1)"),
+        (INSIDE, f"{INSIDE}.mT"),
         (INSIDE, f"{INSIDE}.expand(-1, max_len, -1)"),
     ),
     *known("not-boolean", "Masks are boolean tensors.", (INSIDE, f"{INSIDE}.float()"), (TRIL, f"{TRIL}.float()")),
@@ -230,5 +295,16 @@ ATTENTION_MASKS = [
         "Each place sees one place of the future: the diagonal is the last that is allowed.",
         (TRIL, f"{TRIL[:-1]}, diagonal=1)"),
     ),
-    *known("causal-shape", "The causal mask has three axes, (1, size, size).", (TRIL, f"{TRIL}[0]"), (TRIL, f"{TRIL}[None]")),
+    *known(
+        "causal-shape",
+        "The causal mask has three axes, (1, size, size).",
+        (TRIL, f"{TRIL}[0]"),
+        (TRIL, f"{TRIL}[None]"),
+        (TRIL, f"{TRIL}[0].unsqueeze(-1)"),
+    ),
+    *known(
+        "padding-device",
+        "The mask belongs on the device of lengths: make the places there too, with device=lengths.device.",
+        ("torch.arange(max_len, device=lengths.device)", "torch.arange(max_len)"),
+    ),
 ]

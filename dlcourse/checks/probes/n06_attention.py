@@ -94,6 +94,12 @@ def judge_state(observation, tgt_steps):
     facts["another last target symbol leaves the earlier logits alone"] = bool(
         later[:, : tgt_steps - 1].abs().max() < 1e-6
     )
+    ended = observation["forward, another last symbol"].double() - observation["forward"].double()
+    facts["another last target symbol changes the logits of forward"] = bool(ended.abs().max() > 1e-7)
+    facts["every symbol of the source counts"] = all(
+        bool((logits.double() - observation["forward"].double()).abs().max() > 1e-7)
+        for logits in observation["forward, one source symbol changed"]
+    )
     return facts
 
 
@@ -103,6 +109,9 @@ def seq2seq_state(answer, sizes, src, tgt):
     model = answer.Seq2Seq(*sizes).eval()
     other = src.clone()
     other[0] = (other[0] + 1) % sizes[0]
+    sources = [src.clone() for _ in range(src.shape[1])]
+    for place, changed in enumerate(sources):
+        changed[:, place] = (changed[:, place] + 1) % sizes[0]
     ending = tgt.clone()
     ending[:, -1] = (ending[:, -1] + 1) % sizes[1]
     with torch.no_grad():
@@ -112,6 +121,8 @@ def seq2seq_state(answer, sizes, src, tgt):
             "forward": model(src, tgt),
             "another source for the first sample": model(other, tgt),
             "another last symbol": model.decode(ending, h, c)[0],
+            "forward, another last symbol": model(src, ending),
+            "forward, one source symbol changed": [model(changed, tgt) for changed in sources],
             "another h": model.decode(tgt, h + 0.5, c)[0],
             "another c": model.decode(tgt, h, c + 0.5)[0],
         }
@@ -162,11 +173,16 @@ def _rows_with_gradient(parameter, axis: int) -> list[int]:
 
 
 def judge_tables(observation, source_symbols, target_symbols):
-    """Whether one table of vectors serves source and target: then its gradient has rows of both, and few others."""
+    """Whether one table of vectors serves source and target: then its gradient has rows of both, and no others.
+
+    The row of the watched output may be among them, where the last layer has the same weights. Rows that a ReLU left over are any.
+    """
+    known = {*source_symbols, *target_symbols, observation["watched"]}
     both = [
         rows for rows, length in observation["rows that got a gradient"]
-        if len(rows) < length and set(rows) & set(source_symbols) and set(rows) & set(target_symbols)
+        if len(rows) < length and set(rows) & set(source_symbols) and set(rows) & set(target_symbols) and set(rows) <= known
     ]  # fmt: skip
+    extremes = observation["logits with weights 100 times as large"]
     logits = observation["logits"].double()
     losses = observation["losses"]
     return {
@@ -175,6 +191,49 @@ def judge_tables(observation, source_symbols, target_symbols):
         "the exponentials of each row sum to 1": bool(logits.logsumexp(-1).abs().max() < 1e-4),
         "every logit lies between 0 and 1": bool(((logits > 0) & (logits < 1)).all()),
         "the loss falls in training": bool(losses[-1] < 0.8 * losses[0]),
+        "logits may have any size and sign": bool(extremes.min() < -1.5 and extremes.max() > 1.5),
+        "the same input gives the same logits in training": observation[
+            "the same input gives the same logits in training"
+        ],
+        "the gradient of forward's logits reaches the encoder": observation["the gradient reaches the encoder"],
+        "another source changes the logits": observation["another source changes the logits"],
+        "encoder and decoder share weights": observation["shared weights"],
+        "encode returns the last h and c of an LSTM": observation["encode returns the last h and c of its LSTM"],
+    }
+
+
+def _encoder_weights(model, sizes, src, tgt) -> dict:
+    """Which weights encode and decode use, as gradients, and whether encode returns what its LSTM ended with (if it is an `nn.LSTM`)."""
+    ended = []
+    hooks = [
+        module.register_forward_hook(lambda module, inputs, output: ended.append(output[1]))
+        for module in model.modules() if isinstance(module, nn.LSTM)
+    ]  # fmt: skip
+    h, c = model.encode(src)
+    for hook in hooks:
+        hook.remove()
+    weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+    def gradients(output):
+        if not output.requires_grad:
+            return [None] * len(weights)
+        return torch.autograd.grad(output, weights, allow_unused=True)
+
+    logits = model.decode(tgt, h.detach(), c.detach())[0]
+    read, written = gradients(mixed(h) + mixed(c)), gradients(mixed(logits))
+    whole = gradients(mixed(model(src, tgt)))
+    reaches = [together is not None for own, together in zip(read, whole, strict=True) if own is not None]
+    shared = [
+        bool(((one.to_dense() != 0) & (other.to_dense() != 0)).any())
+        for one, other in zip(read, written, strict=True) if one is not None and other is not None
+    ]  # fmt: skip
+    last = not ended or all(
+        one.shape == other.shape and torch.allclose(one, other) for one, other in zip((h, c), ended[-1], strict=True)
+    )
+    return {
+        "the gradient reaches the encoder": h.requires_grad and c.requires_grad and bool(reaches) and all(reaches),
+        "shared weights": any(shared),
+        "encode returns the last h and c of its LSTM": bool(last),
     }
 
 
@@ -182,7 +241,11 @@ def judge_tables(observation, source_symbols, target_symbols):
 def seq2seq_learning(answer, sizes, src, tgt, labels, watched):
     """Which rows of which weights get a gradient from one output, and the losses of forty steps on one batch."""
     model = answer.Seq2Seq(*sizes)
+    seen = _encoder_weights(model, sizes, src, tgt)
     logits = model(src, tgt)
+    seen["the same input gives the same logits in training"] = bool(torch.allclose(model(src, tgt), logits, atol=1e-6))
+    other = model(src.roll(1, dims=1), tgt)
+    seen["another source changes the logits"] = bool((other - logits).abs().max() > 1e-7)
     logits[..., watched].sum().backward()
     rows = []
     for parameter in model.parameters():
@@ -196,7 +259,12 @@ def seq2seq_learning(answer, sizes, src, tgt, labels, watched):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    return {"rows that got a gradient": rows, "logits": logits, "losses": losses}
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(100)
+        extremes = model(src, tgt)
+    seen |= {"logits with weights 100 times as large": extremes, "watched": watched}
+    return seen | {"rows that got a gradient": rows, "logits": logits, "losses": losses}
 
 
 # --- additive_attention ------------------------------------------------------------------------------------------------------------
@@ -205,7 +273,7 @@ def seq2seq_learning(answer, sizes, src, tgt, labels, watched):
 @probe
 def additive(answer, hidden, encoder_outputs, mask=None, seed=0.0, contiguous=True):
     """Context and weights with fixed layers; gradients where every row has something to attend to."""
-    module = answer.AdditiveAttention(hidden.shape[-1]).to(hidden.dtype).eval()
+    module = answer.AdditiveAttention(hidden.shape[-1]).to(hidden.dtype)  # in training: there is no dropout in it
     set_linear(module.attn, seed, gain=2.0)
     set_linear(module.v, seed + 1, gain=4.0)
     if not contiguous:
@@ -245,7 +313,8 @@ def judge_mask(observation, shape):
     if not isinstance(mask, torch.Tensor):
         return {"a tensor": False}
     fits = mask.numel() == rows * columns
-    return {
+    device = {name: observation[name] for name in ("on the device of lengths",) if name in observation}
+    return device | {
         "a tensor": True,
         "boolean": mask.dtype == torch.bool,
         "shape": list(mask.shape),
@@ -258,7 +327,11 @@ def padding(answer, lengths, max_len, double=False):
     """The mask of some lengths; perhaps under another default dtype."""
     if double:
         torch.set_default_dtype(torch.float64)
-    return {"mask": answer.padding_mask(lengths, max_len)}
+    try:  # a tensor without data, on a device of its own; not every right answer can do without the data
+        elsewhere = answer.padding_mask(lengths.to("meta"), max_len).device.type == "meta"
+    except Exception as error:
+        elsewhere = "same device" not in str(error) and "expected device" not in str(error)
+    return {"mask": answer.padding_mask(lengths, max_len), "on the device of lengths": elsewhere}
 
 
 @probe(judge=judge_mask)
@@ -275,7 +348,7 @@ def causal(answer, size, double=False):
 @probe
 def self_attend(answer, x, mask=None, seed=0.0, contiguous=True):
     """Output, weights and gradients with fixed projections."""
-    module = answer.SelfAttention(x.shape[-1]).to(x.dtype).eval()
+    module = answer.SelfAttention(x.shape[-1]).to(x.dtype)
     for number, layer in enumerate((module.query, module.key, module.value)):
         set_linear(layer, seed + number)
     x = (x if contiguous else scattered(x)).requires_grad_()
@@ -289,7 +362,7 @@ def self_attend(answer, x, mask=None, seed=0.0, contiguous=True):
 @probe
 def multi_head(answer, num_heads, query, key, value, mask=None, seed=0.0, contiguous=True):
     """Output, weights of every head and gradients with fixed projections."""
-    module = answer.MultiHeadAttention(query.shape[-1], num_heads).to(query.dtype).eval()
+    module = answer.MultiHeadAttention(query.shape[-1], num_heads).to(query.dtype)  # in training: dropout is 0
     set_attention(module, seed)
     if not contiguous:
         query, key, value = scattered(query), scattered(key), scattered(value)
@@ -302,7 +375,10 @@ def multi_head(answer, num_heads, query, key, value, mask=None, seed=0.0, contig
 
 
 def judge_dropout(observation, p):
-    """The weights that were used are 0 or weight / (1 - p), if and only if they were dropped, and nothing else was."""
+    """The weights that were used are 0 or weight / (1 - p), if and only if they were dropped, and nothing else was.
+
+    Where other weights are used in evaluation already, and always the same ones, what is dropped cannot be told and counts as right.
+    """
     weights, dropped = (
         observation["weights in evaluation"].double(),
         observation["weights that were used in training"].double(),
@@ -313,18 +389,32 @@ def judge_dropout(observation, p):
     )
     kept = dropped.abs() > 1e-6
     share = float(kept.double().mean())
-    return {
+    same_weights, steady = (
+        torch.allclose(evaluation.double(), weights, atol=1e-4),
+        observation["evaluation gives the same output again"],
+    )
+    found = {
         "the weights returned in training are those before dropout": bool(
             torch.allclose(returned, weights.to(returned.dtype), atol=1e-5)
         ),
-        "in evaluation nothing is dropped": bool(torch.allclose(evaluation.double(), weights, atol=1e-4)),
+        "in evaluation nothing is dropped": same_weights or steady,
         "training gives another output than evaluation": not torch.allclose(dropped, evaluation.double(), atol=1e-6),
         "some weights are dropped in training": share < 1,
-        "the share that is dropped fits": abs(1 - share - p) < 0.15,
+        "the share that is dropped": "right"
+        if abs(1 - share - p) < 0.15
+        else "too small"
+        if 1 - share < p
+        else "too large",
         "what is kept is the weight divided by 1 - p": bool(
             torch.allclose(dropped[kept], (weights / (1 - p))[kept], atol=1e-4)
         ),
     }
+    if steady and not same_weights:
+        found |= {
+            "training gives another output than evaluation": True, "some weights are dropped in training": True,
+            "the share that is dropped": "right", "what is kept is the weight divided by 1 - p": True,
+        }  # fmt: skip
+    return found | {"weights that were used in evaluation": evaluation if steady else "others each time"}
 
 
 @probe(judge=judge_dropout)
@@ -352,9 +442,10 @@ def multi_head_dropout(answer, num_heads, x, p, seed=0.0):
 
         module.eval()
         weights, used = run()
+        again = bool(torch.allclose(run()[1], used))
         module.train()
         returned, dropped = run()
-    return {"weights in evaluation": weights, "weights that were used in evaluation": used,
+    return {"weights in evaluation": weights, "weights that were used in evaluation": used, "evaluation gives the same output again": again,
             "weights returned in training": returned, "weights that were used in training": dropped}  # fmt: skip
 
 
@@ -372,7 +463,10 @@ def multi_head_sizes(answer, right, wrong):
 
 def build_lstm(answer, sizes, seed):
     """The answer's model with fixed weights; sizes are input, hidden, layers, classes, heads."""
-    model = answer.LSTMWithAttention(*sizes, dropout=0.5)
+    return fixed_lstm(answer.LSTMWithAttention(*sizes, dropout=0.5), seed)
+
+
+def fixed_lstm(model, seed):
     with torch.no_grad():
         for number, (_, parameter) in enumerate(sorted(model.lstm.named_parameters())):
             parameter.copy_(0.8 * spread(parameter.shape, seed + number))
@@ -392,15 +486,28 @@ def lstm_logits(answer, sizes, x, seed=0.0):
     return {"logits": logits, "gradient of x": gradient(mixed(logits), x)}
 
 
+def _amount(features, expected: float, bound: float) -> str:
+    share = float((features == 0).double().mean())
+    if share < 0.01:
+        return "none"
+    return (
+        "too few"
+        if share < expected - bound
+        else "too many"
+        if share > expected + bound
+        else "as many as there should be"
+    )
+
+
 def judge_lstm_dropout(observation):
     trained, evaluated = observation["what fc reads in training"], observation["what fc reads in evaluation"]
-    share = float((trained == 0).double().mean())
     return {
-        "about half of the features before fc are dropped in training, with dropout=0.5": 0.35 < share < 0.65,
+        "features before fc that are dropped in training, with dropout=0.5": _amount(trained, 0.5, 0.15),
         "none in evaluation": not bool((evaluated == 0).any()),
-        "shape of the logits of a model made without arguments": observation[
-            "shape of the logits of a model made without arguments"
-        ],
+        "logits of a model made without arguments": observation["logits of a model made without arguments"],
+        "features before fc that are dropped in training, in a model made without arguments": _amount(
+            observation["what fc reads without arguments"], 0.3, 0.13
+        ),
     }
 
 
@@ -413,9 +520,12 @@ def lstm_dropout(answer, sizes, x, series, seed=0.0):
     with torch.no_grad():
         model.train()(x)
         model.eval()(x)
-        default = answer.LSTMWithAttention().eval()(series)
+        default = fixed_lstm(answer.LSTMWithAttention(), seed)
+        logits = default.eval()(series)
+        default.fc.register_forward_pre_hook(lambda module, inputs: read.append(inputs[0].detach()))
+        default.train()(series.repeat(4, 1, 1))
     return {"what fc reads in training": read[0], "what fc reads in evaluation": read[1],
-            "shape of the logits of a model made without arguments": shape_of(default)}  # fmt: skip
+            "logits of a model made without arguments": logits, "what fc reads without arguments": read[2]}  # fmt: skip
 
 
 # --- head_statistics ---------------------------------------------------------------------------------------------------------------
@@ -424,8 +534,10 @@ def lstm_dropout(answer, sizes, x, series, seed=0.0):
 @probe
 def statistics(answer, weights, names, contiguous=True):
     """The statistics asked for by name."""
-    found = answer.head_statistics(weights if contiguous else weights.mT.contiguous().mT)
-    return {name: found[name] for name in names}
+    weights = weights if contiguous else weights.mT.contiguous().mT
+    before = weights.clone()
+    found = answer.head_statistics(weights)
+    return {name: found[name] for name in names} | {"weights are left as they were": torch.equal(before, weights)}
 
 
 # --- plot_attention ----------------------------------------------------------------------------------------------------------------
@@ -490,6 +602,11 @@ def judge_plot(observation, query_tokens, key_tokens):
         values, x_edges, y_edges = observation["heat maps"][0]
         columns, rows = [_cell(x_edges, place) for place, _ in along_x], [_cell(y_edges, place) for place, _ in along_y]
         drawn = "a label is not at the middle of a cell"
+        if any(
+            not min(edges) - 1e-6 <= place <= max(edges) + 1e-6
+            for labels, edges in ((along_x, x_edges), (along_y, y_edges)) for place, _ in labels
+        ):  # fmt: skip
+            drawn = "a label is outside the heat map"
         if None not in columns and None not in rows and values.ndim == 2:
             drawn = values[rows][:, columns].float()
     return {
@@ -532,7 +649,11 @@ def attention_plot(answer, weights, query_tokens, key_tokens, given=True, requir
         "labels along x": _labels(axes.xaxis, 0),
         "labels along y": _labels(axes.yaxis, 1),
         "heat maps": [list(_edges(artist)) for artist in maps],
-        "colour bar": bool(bars) or any(getattr(artist, "colorbar", None) is not None for artist in maps),
+        "colour bar": bool(bars)
+        or any(
+            getattr(artist, "colorbar", None) is not None and artist.colorbar.ax.figure is axes.figure
+            for artist in maps
+        ),
         "title": " ".join([*(axes.get_title(loc) for loc in ("left", "center", "right")), super_title]),
         "returns the Axes": isinstance(result, Axes) and result is axes,
         "calls of show": len(shown),
