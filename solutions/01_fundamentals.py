@@ -504,8 +504,8 @@ plt.show()
 #
 # - Three lists of tensors, alike in length and shapes. For each triple $p,g,v$, PyTorch's form:
 #   $v\leftarrow\mu v+g$, then $p\leftarrow p-\eta v$. The learning rate is not part of $v$.
-# - Change the tensors *in place*: whoever holds them sees the new values, and the next call gets the same
-#   lists. The `params` may require grad. Return None.
+# - Change params and velocities *in place*: whoever holds these tensors sees the new values, and the next
+#   call gets the same ones. The `grads` stay as they are; the `params` may require grad. Return None.
 #
 # <details><summary>Hint</summary>`p = p - ...` makes a new tensor and calls it p. In-place methods end in
 # an underscore.</details>
@@ -534,8 +534,8 @@ def sgd_momentum_step(params, grads, velocities, lr, momentum=0.9):
 #
 # - `__init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8)`: `params` is any iterable of tensors,
 #   also a generator such as `model.parameters()`.
-# - `step()` updates all parameters in place from their `.grad`. One whose `.grad` is None is skipped, and
-#   *its own* step count stays where it is.
+# - `step()` updates all parameters in place from their `.grad`, which it leaves as it is. One whose
+#   `.grad` is None is skipped, and *its own* step count stays where it is.
 # - `zero_grad()` sets all gradients to None, or to zeros.
 # - Nothing of `torch.optim` may run.
 #
@@ -652,7 +652,8 @@ plt.show()
 #
 # - `weight` is that of a Linear, `(out, in)`, or of a convolution, `(out, in, kh, kw)`: there fan_in is
 #   `in·kh·kw`, and fan_out `out·kh·kw`.
-# - Fill `weight` in place, without a graph (it may require grad), and return it. Nothing of `nn.init`.
+# - Fill `weight` in place with new random numbers in every call, without a graph (it may require grad),
+#   and return it. Nothing of `nn.init`.
 #
 # <details><summary>Hint</summary>A tensor has the methods `uniform_` and `normal_`. The second takes a
 # standard deviation, not a variance.</details>
@@ -1004,8 +1005,8 @@ print(f"columns chosen on training rows: {accuracy_with_columns(slice(0, 100)):.
 # - Fractions whose sum is not 1 within 1e-6 raise `ValueError`.
 #
 # `standardize(train, *others)` subtracts column means and divides by column standard deviations
-# (correction 0 or 1), all from `train` **alone**, and returns a tuple with a tensor for each argument.
-# Tensors are `(N, F)` or `(N,)`.
+# (correction 0 or 1), all from `train` **alone**, and returns a tuple with a new tensor for each argument;
+# the arguments stay as they are. Tensors are `(N, F)` or `(N,)`.
 #
 # - A column that is constant in `train` (its maximum equals its minimum) is only centred, in every part.
 #

@@ -94,8 +94,11 @@ def of_loss(name, label, prediction, target, **more):
 
 def far_loss(name, label, prediction, target):
     torchs = {"bce_with_logits": F.binary_cross_entropy_with_logits, "cross_entropy": F.cross_entropy}[name]
-    right = float(torchs(prediction.double(), target.double() if target.is_floating_point() else target))
-    return Case(label, {"name": name, "prediction": prediction, "target": target}, {"right": right})
+    right, near = (
+        float(torchs(logits.double(), target.double() if target.is_floating_point() else target))
+        for logits in (prediction, prediction.clamp(-2, 2))
+    )
+    return Case(label, {"name": name, "prediction": prediction, "target": target}, {"right": right, "near": near})
 
 
 def of_shapes(name, label, *pairs):
@@ -259,8 +262,9 @@ sgd_momentum = Exercise(
 OPTIONS = {"lr": 0.5, "betas": [0.8, 0.95], "eps": 20.0}
 
 
-def valley(label, start, steps=50, **options):
-    return Case(label, {"start": torch.tensor(start, dtype=DOUBLE), "steps": steps, "options": options})
+def valley(label, start, steps=50, scale=1.0, **options):
+    scaled = {} if scale == 1 else {"scale": scale}
+    return Case(label, {"start": torch.tensor(start, dtype=DOUBLE), "steps": steps, "options": options, **scaled})
 
 
 def network(label, sizes, seed, steps=50, dtype=DOUBLE, **options):
@@ -269,11 +273,11 @@ def network(label, sizes, seed, steps=50, dtype=DOUBLE, **options):
 
 
 def gaps(label, shapes, present, seed, **options):
-    """`present[step]` says which parameters have a gradient in that step."""
+    """`present[step]` says which parameters have a gradient in that step, and which one of zeros (None)."""
     params = [numbers(*shape, seed=seed + i) for i, shape in enumerate(shapes)]
     grads = [
         [
-            numbers(*shape, seed=seed + 10 * step + i + 5).abs() if there else None
+            numbers(*shape, seed=seed + 10 * step + i + 5).abs() if there else torch.zeros(shape) if there is None else None
             for i, (shape, there) in enumerate(zip(shapes, row, strict=True))
         ]
         for step, row in enumerate(present)
@@ -295,6 +299,7 @@ adam = Exercise(
             hidden=[
                 valley("50 steps from (1.4, -0.7)", [1.4, -0.7], lr=0.3, betas=[0.7, 0.98], eps=5.0),
                 valley("defaults", [-0.3, 0.4]),
+                valley("defaults, tiny gradients", [-0.3, 0.4], steps=20, scale=1e-9),
             ],
             tolerance=1e-4,
         ),
@@ -315,6 +320,7 @@ adam = Exercise(
             hidden=[
                 gaps("each has gaps", [(2, 2), (1,), (3,)], [[0, 1, 1], [1, 0, 1], [0, 0, 1], [1, 1, 0], [1, 1, 1]], 60, betas=[0.5, 0.9]),
                 gaps("one never has a gradient", [(2,), (2,)], [[1, 0], [1, 0], [1, 0]], 80, lr=0.2),
+                gaps("zeros are a gradient, too", [(2,), (2,)], [[1, 1], [None, 1], [1, 0], [1, None]], 100, lr=0.1),
             ],
             share=0.5,
         ),
@@ -400,7 +406,7 @@ regularization = Exercise(
 
 
 def masks(label, p, shape, **more):
-    return Case(label, {"p": p, "shape": list(shape), **more}, {"p": p})
+    return Case(label, {"p": p, "shape": list(shape), **more}, {"p": 0.5 if p is None else p})
 
 
 dropout = Exercise(
@@ -412,6 +418,7 @@ dropout = Exercise(
             probe="dropout_training",
             public=[masks("p = 0.3, shape (60, 100)", 0.3, (60, 100))],
             hidden=[
+                masks("default p", None, (70, 90)),
                 masks("p = 0.2, shape (40, 10, 20)", 0.2, (40, 10, 20)),
                 masks("p = 0.75, shape (80, 80), float64", 0.75, (80, 80), double=True),
             ],
@@ -680,11 +687,13 @@ data_split = Exercise(
             public=[
                 table("a column of twos", torch.tensor([[2.0, 1.0], [2.0, 3.0], [2.0, 8.0]]), torch.tensor([[2.5, 0.0], [2.0, 4.0]])),
                 table("30 copies of 0.1", TENTHS.unsqueeze(1), torch.tensor([[0.3], [0.1]])),
+                table("tiny numbers that are not constant", 1e-9 * around(6, 1.0, 3.0, seed=193), 1e-9 * around(3, 0.0, 2.0, seed=194)),
             ],
             hidden=[
                 table("30 copies of 0.1 in one dimension", TENTHS, torch.tensor([0.1, 0.6, -0.4])),
                 table("30 copies of 0.1, shape (30, 1)", TENTHS.unsqueeze(1), torch.tensor([[0.2], [0.1], [1.0]])),
                 table("a column of zeros", torch.tensor([[0.0, 1.0], [0.0, 5.0], [0.0, 3.0]]), torch.tensor([[1.5, 2.0], [-1.0, 0.0]])),
+                table("tiny numbers, float64", 1e-11 * around(5, 2.0, seed=195, dtype=DOUBLE), 1e-11 * around(4, 1.0, seed=196, dtype=DOUBLE)),
                 table("0.7 in float64", torch.full((30, 1), 0.7, dtype=DOUBLE), around(4, 1.0, seed=191, dtype=DOUBLE)),
             ],
         ),
@@ -797,8 +806,12 @@ early_stopping = Exercise(
         Part(
             "min_delta",
             probe="stopping",
-            public=[epochs("min_delta 0.25", [2.0, 2.125, 1.875, 1.75, 1.625, 1.625, 1.5, 1.25], patience=3, min_delta=0.25)],
+            public=[
+                epochs("min_delta 0.25", [2.0, 2.125, 1.875, 1.75, 1.625, 1.625, 1.5, 1.25], patience=3, min_delta=0.25),
+                epochs("no min_delta", [1.0, 1 - 2**-14, 1.0, 1 - 2**-13, 1 - 2**-8, 1.0, 1.0], patience=2),
+            ],
             hidden=[
+                epochs("no min_delta", [0.5, 0.5 - 2**-15, 0.5 - 2**-14, 0.5 - 2**-13, 0.5, 0.5], patience=2),
                 epochs("min_delta 0.5", [4.0, 3.5, 4.25, 3.25, 3.0, 2.75, 1.0], patience=4, min_delta=0.5),
                 epochs("min_delta 0.125", [1.0, 0.875, 0.75, 0.8125, 0.625, 0.25], patience=2, min_delta=0.125),
             ],

@@ -66,6 +66,13 @@ ACTIVATIONS = [
         (LEAKY, "torch.where(x > 0, x, 0.01 * x)"),
     ),
     *known(
+        "other-default",
+        "Keep the defaults that the task names: negative_slope is 0.01, alpha is 1.",
+        ("negative_slope=0.01", "negative_slope=0.1"),
+        ("negative_slope=0.01", "negative_slope=0.2"),
+        ("alpha=1.0", "alpha=0.1"),
+    ),
+    *known(
         "elu-without-alpha",
         "Negative x are scaled by alpha: alpha * (exp(x) - 1).",
         (ELU, "torch.where(x > 0, x, torch.expm1(x))"),
@@ -75,6 +82,13 @@ ACTIVATIONS = [
         "ELU is continuous at 0: from the exponential, 1 is taken away before alpha multiplies it.",
         (ELU, "torch.where(x > 0, x, alpha * torch.exp(x))"),
         (ELU, "torch.where(x > 0, x, alpha * torch.exp(x) - 1)"),
+    ),
+    *known(
+        "elu-side",
+        "Where x is positive, ELU is x itself; the exponential, of x and not of -x, is for negative x.",
+        (ELU, "torch.where(x < 0, x, alpha * torch.expm1(x))"),
+        (ELU, "torch.where(x > 0, x, alpha * torch.expm1(-x))"),
+        (ELU, "torch.where(x > 0, x, alpha * (1 - torch.exp(x)))"),
     ),
     *known(
         "infinity-times-mask",
@@ -103,6 +117,8 @@ ACTIVATIONS = [
         "relu-in-place",
         "Leave x as it is: make a new tensor instead of changing the one you were given.",
         (RELU, "x.clamp_(min=0)\n"),
+        ("return " + ELU, "x[x < 0] = alpha * torch.expm1(x[x < 0])\n    return x"),
+        ("return " + LEAKY, "x[x < 0] *= negative_slope\n    return x"),
     ),
     *known(
         "silu-is-x-times-sigmoid",
@@ -213,6 +229,7 @@ LOSSES = [
         (CHECK, "if len(pred) != len(target):"),
         (CHECK, "if pred.numel() != target.numel():"),
         (CHECK, "if pred.ndim != target.ndim:"),
+        (CHECK, "if pred.shape[-1] != target.shape[-1]:"),
     ),
     *known(
         "wrong-exception",

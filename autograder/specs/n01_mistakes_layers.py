@@ -82,6 +82,11 @@ SHARED = "Each sample needs a mask of its own: draw random numbers in the shape 
 
 DROPOUT = [
     *known(
+        "nothing-dropped-at-one",
+        "p = 1 drops everything: the result is zeros, not x.",
+        ("torch.zeros_like(x)  #", "x  #"),
+    ),
+    *known(
         "no-rescale",
         "What is kept has to be divided by 1 - p, or the expected value shrinks.",
         (RESCALED, "return torch.where(keep, x, 0.0)"),
@@ -111,7 +116,7 @@ DROPOUT = [
     ),
     *known(
         "modes-swapped",
-        "It is the other way round: drop while self.training is True.",
+        "Evaluation leaves x alone, training does not: drop while self.training is True, and only then.",
         ("if not self.training:", "if self.training:"),
     ),
     *known(
@@ -126,6 +131,17 @@ DROPOUT = [
         "Each element is dropped by itself, not whole samples.",
         (KEEP, "keep = torch.rand([len(x)] + [1] * (x.ndim - 1)) >= self.p"),
     ),
+    *known(
+        "whole-channels-dropped",
+        "Each element is dropped by itself: draw random numbers in the shape of the whole input.",
+        (KEEP, "keep = torch.rand(list(x.shape[:2]) + [1] * (x.ndim - 2)) >= self.p"),
+    ),
+    *known(
+        "fixed-number",
+        "Chance decides on each element by itself: how many are dropped differs from sample to sample.",
+        (KEEP, "keep = torch.rand_like(x).argsort(dim=-1) >= int(self.p * x.shape[-1])"),
+    ),
+    *known("other-default", "p is 0.5 by default.", ("p=0.5", "p=0.1"), ("p=0.5", "p=0.2")),
     *known(
         "mask-never-changes",
         "Every call needs a new mask: draw it in forward, and do not fix a seed.",
@@ -246,6 +262,11 @@ BATCH_NORM = [
         [(REGISTER_MEAN, "self.running_mean = torch.zeros(num_features)"), (REGISTER_VAR, "self.running_var = torch.ones(num_features)")],
     ),
     *known(
+        "not-saved",
+        "persistent=False leaves a buffer out of state_dict(): a loaded model would have forgotten its running values.",
+        [(REGISTER_MEAN, REGISTER_MEAN[:-1] + ", persistent=False)"), (REGISTER_VAR, REGISTER_VAR[:-1] + ", persistent=False)")],
+    ),
+    *known(
         "parameters-not-registered",
         "weight and bias are trained: wrap them in nn.Parameter.",
         [
@@ -261,6 +282,9 @@ BATCH_NORM = [
         "first-values",
         "At first weight is 1, bias 0, the running mean 0 and the running variance 1.",
         (REGISTER_VAR, 'self.register_buffer("running_var", torch.zeros(num_features))'),
+        (REGISTER_MEAN, 'self.register_buffer("running_mean", torch.ones(num_features))'),
+        ("nn.Parameter(torch.zeros(num_features))", "nn.Parameter(torch.ones(num_features))"),
+        ("nn.Parameter(torch.zeros(num_features))", "nn.Parameter(torch.randn(num_features))"),
         ("nn.Parameter(torch.ones(num_features))", "nn.Parameter(torch.randn(num_features))"),
         ("nn.Parameter(torch.ones(num_features))", "nn.Parameter(torch.zeros(num_features))"),
     ),
@@ -344,6 +368,8 @@ BATCH_NORM = [
         "statistics-detached",
         "The batch's mean and variance depend on x, and the gradient has to flow through them.",
         [("mean = x.mean(dim=0)", "mean = x.detach().mean(dim=0)"), (BIASED, "var = x.detach().var(dim=0, correction=0)")],
+        (BIASED, "var = x.detach().var(dim=0, correction=0)"),
+        ("mean = x.mean(dim=0)", "mean = x.detach().mean(dim=0)"),
     ),
     *known(
         "affine-forgotten",
@@ -442,11 +468,13 @@ LAYER_NORM = [
         ("return weight * normalised + bias", "return weight * normalised"),
         ("return weight * normalised + bias", "return weight * (normalised + bias)"),
         ("return weight * normalised + bias", "return bias * normalised + weight"),
+        ("return weight * normalised + bias", "return normalised + bias"),
     ),
     *known(
         "statistics-detached",
         "The mean and variance depend on x, and the gradient has to flow through them.",
         [(LN_MEAN, "x.detach().mean(dim=-1, keepdim=True)"), (LN_VAR, "x.detach().var(dim=-1, keepdim=True, correction=0)")],
+        (LN_VAR, "x.detach().var(dim=-1, keepdim=True, correction=0)"),
     ),
     *known(
         "ready-made",

@@ -26,6 +26,17 @@ SGD_MOMENTUM = [
         REBOUND,
         (P_STEP, "p = p - lr * v"),
         [(V_STEP, "v = momentum * v + g"), (P_STEP, "p = p - lr * v")],
+        ("for p, g, v in zip(params, grads, velocities, strict=True):\n            " + V_STEP + "\n            " + P_STEP,
+         "for i, (p, g) in enumerate(zip(params, grads, strict=True)):\n            velocities[i] = momentum * velocities[i] + g\n"
+         "            p.sub_(lr * velocities[i])"),
+        ("for p, g, v in zip(params, grads, velocities, strict=True):\n            " + V_STEP + "\n            " + P_STEP,
+         "for i, g in enumerate(grads):\n            velocities[i] = momentum * velocities[i] + g\n"
+         "            params[i] = params[i] - lr * velocities[i]"),
+    ),
+    *known(
+        "gradients-changed",
+        "The gradients are only read: add to the velocity, not to them.",
+        (V_STEP, "v.copy_(g.add_(momentum * v))"),
     ),
     *known(
         "graph-in-the-way",
@@ -127,7 +138,7 @@ ADAM = [
     ),
     *known(
         "no-eps",
-        "eps belongs to the denominator, after the root.",
+        "The argument eps belongs to the denominator, after the root.",
         (UPDATE, "p.sub_(self.lr * m_hat / torch.sqrt(v_hat))"),
     ),
     *known(
@@ -147,6 +158,18 @@ ADAM = [
         (V_LINE, "v = beta2 * self.v[i] + g**2"),
         [(M_LINE, "m = (1 - beta1) * self.m[i] + beta1 * g"), (V_LINE, "v = (1 - beta2) * self.v[i] + beta2 * g**2")],
         [(M_LINE, "m = beta1 * self.m[i] + g"), (V_LINE, "v = beta2 * self.v[i] + g**2")],
+    ),
+    *known(
+        "gradients-changed",
+        "step() only reads the gradients: zero_grad() drops them.",
+        (UPDATE, UPDATE + "\n            p.grad = None"),
+        (UPDATE, UPDATE + "\n            p.grad.zero_()"),
+        (M_LINE, "m = beta1 * self.m[i] + g.mul_(1 - beta1); g = g / (1 - beta1)"),
+    ),
+    *known(
+        "zeros-skipped",
+        "Only None is skipped: after a gradient of zeros the moments still shrink, and the parameter still moves.",
+        ("if p.grad is None:", "if p.grad is None or not p.grad.any():"),
     ),
     *known("uphill", "The parameters go against the gradient: subtract.", (UPDATE, UPDATE.replace("sub_", "add_"))),
     *known(
@@ -180,6 +203,7 @@ ADAM = [
         "zero-grad-nothing",
         "zero_grad has to drop the gradient of every parameter.",
         ("            p.grad = None", "            pass"),
+        ("            p.grad = None", "            p.grad = None\n            break"),
     ),
     *known(
         "not-in-place",
@@ -228,6 +252,7 @@ INITIALIZATION = [
         FIELD,
         ("receptive_field = math.prod(weight.shape[2:])", "receptive_field = 1"),
         ("fan_out = weight.shape[0] * receptive_field", "fan_out = weight.shape[0]"),
+        ("fan_in = weight.shape[1] * receptive_field", "fan_in = weight.shape[1]"),
         (FAN, "fan = weight.shape[1]"),
         (FAN, "fan = weight.shape[1] * weight.shape[-1] ** (weight.ndim > 2)"),
     ),
@@ -272,6 +297,32 @@ INITIALIZATION = [
         "Xavier is uniform here, Kaiming normal, as the names say.",
         (UNIFORM, "return weight.normal_(0, math.sqrt(2 / (fan_in + fan_out)))"),
         (NORMAL, "return weight.uniform_(-math.sqrt(3) * std, math.sqrt(3) * std)"),
+    ),
+    *known(
+        "half-the-width",
+        "Numbers between 0 and 1, less one half, reach from -0.5 to 0.5: multiply them by twice the bound.",
+        (UNIFORM, "return weight.copy_((torch.rand_like(weight) - 0.5) * bound)"),
+        (UNIFORM, "return weight.uniform_(-bound / 2, bound / 2)"),
+    ),
+    *known(
+        "fixed-spread",
+        "The standard deviation depends on the fans: a fixed one makes the signal grow or die away.",
+        (STD, "std = 0.01"),
+        (STD, "std = 0.02"),
+        (STD, "std = 1.0"),
+        (STD, "std = 0.1"),
+    ),
+    *known(
+        "mean-and-std-swapped",
+        "normal_ takes the mean first, then the standard deviation.",
+        (NORMAL, "return weight.normal_(std, 0)"),
+    ),
+    *known(
+        "not-random-anew",
+        "Every call draws new random numbers: with a fixed seed, or without chance, all layers would start alike.",
+        (UNIFORM, "torch.manual_seed(0)\n        " + UNIFORM),
+        (NORMAL, "torch.manual_seed(0)\n        " + NORMAL),
+        (UNIFORM, "return weight.copy_(torch.linspace(-bound, bound, weight.numel()).reshape(weight.shape))"),
     ),
     *known(
         "one-sided",

@@ -122,6 +122,12 @@ DATA_SPLIT = [
         (GENERATOR, "import random\n    random.seed(seed)\n    order = torch.tensor(random.sample(range(n), n))"),
     ),
     *known(
+        "other-default-seed",
+        "The seed is 42 by default.",
+        ("seed=42", "seed=0"),
+        ("seed=42", "seed=1"),
+    ),
+    *known(
         "seed-ignored",
         "The seed has to decide the order: the same one every time it is given.",
         (SHUFFLE, "order = torch.randperm(n)"),
@@ -160,6 +166,7 @@ DATA_SPLIT = [
         "The first two parts have int(fraction * n) entries: cut the decimals off, do not round.",
         (SIZES, "n_train, n_val = round(fractions[0] * n), round(fractions[1] * n)"),
         (SIZES, "n_train, n_val = math.ceil(fractions[0] * n), math.ceil(fractions[1] * n)"),
+        (SIZES, "n_train, n_val = math.ceil(fractions[0] * n), int(fractions[1] * n)"),
     ),
     *known(
         "cumulative-ends",
@@ -174,6 +181,7 @@ DATA_SPLIT = [
             "end = n_train + n_val + int(fractions[2] * n)\n"
             "    return order[:n_train], order[n_train : n_train + n_val], order[n_train + n_val : end]",
         ),
+        (PARTS, "return order[:n_train], order[n_train : n_train + n_val], order[n_train + n_val : -1]"),
     ),
     *known(
         "parts-overlap",
@@ -212,6 +220,8 @@ DATA_SPLIT = [
             ("mean = train.mean(dim=0)", "mean = torch.cat([train, *others]).mean(dim=0)"),
             ("std = train.std(dim=0)", "std = torch.cat([train, *others]).std(dim=0)"),
         ],
+        ("mean = train.mean(dim=0)", "mean = torch.cat([train, *others]).mean(dim=0)"),
+        ("std = train.std(dim=0)", "std = torch.cat([train, *others]).std(dim=0)"),
     ),
     *known(
         "each-part-by-itself",
@@ -223,12 +233,26 @@ DATA_SPLIT = [
         ),
         (RESULT, "return tuple((part - part.mean(dim=0)) / (part.std(dim=0) + 1e-8) for part in (train, *others))"),
     ),
+    *known(
+        "arguments-changed",
+        "Make new tensors: the arguments belong to the caller, who may need them as they were.",
+        (RESULT, "for part in (train, *others):\n        part.sub_(mean).div_(std)\n    return (train, *others)"),
+        (RESULT, "for part in (train, *others):\n        part -= mean\n    return tuple(part / std for part in (train, *others))"),
+    ),
     *known("division-by-zero", ZERO_DIVISION, (FILLED, "pass"), (FILLED, "std = std + (constant & (std > 0))")),
     *known(
         "std-compared-with-zero",
         ROUNDED,
         (CONSTANT, "constant = std == 0"),
         (CONSTANT, "constant = std < 1e-12"),
+    ),
+    *known(
+        "small-taken-for-constant",
+        "A small standard deviation may be a matter of units, such as metres for atoms: constant is a column whose maximum equals its minimum.",
+        (CONSTANT, "constant = std < 1e-6"),
+        (CONSTANT, "constant = std < 1e-7"),
+        (CONSTANT, "constant = std < 1e-8"),
+        (CONSTANT, "constant = torch.isclose(std, torch.zeros_like(std))"),
     ),
     *known(
         "eps-added",
@@ -504,7 +528,35 @@ EARLY_STOPPING = [
         "counter-not-reset",
         "An improvement starts the count anew: patience counts calls in a row.",
         ("            self.counter = 0\n        else", "        else"),
+        ("            self.counter = 0\n        else", "            self.counter = max(0, self.counter - 1)\n        else"),
     ),
+    *known(
+        "all-calls-counted",
+        "patience counts calls without an improvement, not all calls.",
+        (STOP, "self.calls = getattr(self, 'calls', 0) + 1\n        stop = self.calls >= self.patience"),
+    ),
+    *known(
+        "no-first-improvement",
+        "The first number is an improvement: at first best_loss is None or infinity, so that any number is lower.",
+        ("math.inf", "0.0"),
+        ("math.inf", "math.nan"),
+    ),
+    *known(
+        "nan-stops",
+        "NaN is one more call without an improvement: it raises the counter, and does not stop by itself.",
+        ("        stop =", "        if math.isnan(val_loss):\n            return True\n        stop ="),
+    ),
+    *known(
+        "relative-min-delta",
+        "min_delta is a difference of losses, not a share of the best one.",
+        (BETTER, "if val_loss < self.best_loss * (1 - self.min_delta):"),
+    ),
+    *known(
+        "min-delta-in-best",
+        "best_loss takes the new loss as it is: min_delta is for the comparison alone.",
+        ("self.best_loss = val_loss", "self.best_loss = val_loss - self.min_delta"),
+    ),
+    *known("other-default", "min_delta is 0 by default.", ("min_delta=0.0", "min_delta=1e-4"), ("min_delta=0.0", "min_delta=0.01")),
     *known(
         "one-call-too-late",
         "Stop once the counter has reached patience: patience calls in a row, not one more.",
@@ -528,6 +580,7 @@ EARLY_STOPPING = [
         [(BETTER, "if val_loss > self.best_loss - self.min_delta:"), ("math.inf", "-math.inf")],
         (BETTER, "if self.best_loss == math.inf or val_loss > self.best_loss - self.min_delta:"),
         (BETTER, "if val_loss > self.best_loss + self.min_delta:"),
+        (BETTER, "if abs(self.best_loss - val_loss) > self.min_delta:"),
     ),
     *known(
         "nan-taken-for-better",
@@ -558,6 +611,7 @@ EARLY_STOPPING = [
         "compared-with-last",
         "Compare with the best loss so far, not with the one before.",
         ("            self.counter += 1", "            self.counter += 1\n            self.best_loss = val_loss"),
+        (BETTER, "last, self.last = getattr(self, 'last', math.inf), val_loss\n        if val_loss < last - self.min_delta:"),
     ),
     *known(
         "best-drifts",

@@ -68,7 +68,7 @@ def judge_extremes(observation, right):
     if agree(output, right, 1e-5):
         return {"values far from zero": "right"}
     if isinstance(output, torch.Tensor) and output.shape == right.shape and not output.isfinite().all():
-        return {"values far from zero": "NaN or infinite"}
+        return {"values far from zero": "NaN" if output.isnan().any() else "infinite"}
     return {"values far from zero": output}
 
 
@@ -95,27 +95,29 @@ def loss_value(answer, name, prediction, target, contiguous=True):
     }
 
 
-def judge_far_loss(observation, right):
-    """Whether the loss of extreme logits is right, and if not, in which way."""
-    loss = observation["loss"]
-    loss = (
-        float(loss)
-        if isinstance(loss, (int, float)) or (isinstance(loss, torch.Tensor) and loss.numel() == 1)
-        else None
-    )
-    if loss is None:
-        return {"loss": "not one number", "value": "not one number"}
+def close(number, right) -> bool:
+    return abs(number - right) <= 1e-5 * max(1.0, abs(right))
+
+
+def judge_far_loss(observation, right, near):
+    """Whether the loss of extreme logits is right, and if not, in which way; and that of the same logits, cut to between -2 and 2."""
+    loss, moderate = as_number(observation["loss"]), as_number(observation["near"])
+    moderate = moderate if isinstance(moderate, (int, float)) else "not one number"
+    facts = {"value near zero": "right" if moderate != "not one number" and close(moderate, near) else moderate}
+    if not isinstance(loss, (int, float)):
+        return {"loss": "not one number", "value": "not one number", **facts}
     if not math.isfinite(loss):
-        return {"loss": "NaN or infinite", "value": "NaN or infinite"}
-    if abs(loss - right) <= 1e-5 * max(1.0, abs(right)):
-        return {"loss": "right", "value": "right"}
-    return {"loss": "finite, but too small" if loss < right else "finite, but too large", "value": loss}
+        return {"loss": "NaN or infinite", "value": "NaN or infinite", **facts}
+    if close(loss, right):
+        return {"loss": "right", "value": "right", **facts}
+    return {"loss": "finite, but too small" if loss < right else "finite, but too large", "value": loss, **facts}
 
 
 @probe(judge=judge_far_loss)
 def loss_extremes(answer, name, prediction, target):
-    """A loss of logits far from zero."""
-    return {"loss": getattr(answer, name)(prediction, target)}
+    """A loss of logits far from zero, and of the same ones cut to between -2 and 2."""
+    function = getattr(answer, name)
+    return {"loss": function(prediction, target), "near": function(prediction.clamp(-2, 2), target)}
 
 
 SHAPE = re.compile(r"[(\[]\s*(\d+(?:\s*,\s*\d+)*)?\s*,?\s*[)\]]")
@@ -155,16 +157,17 @@ def loss_shapes(answer, name, predictions, targets):
 
 @probe
 def momentum_steps(answer, params, grads, velocities, rates, options=None, leaves=False):
-    """Parameters and velocities after some steps, seen through the tensors and lists that were handed over."""
+    """Parameters and velocities after some steps, seen through the tensors that were handed over."""
     params = [param.requires_grad_(leaves) for param in params]
-    handed_over, returned = list(params), None
+    handed_over, held, returned, kept = list(params), list(velocities), None, True
     for step, rate in enumerate(rates):
-        returned = answer.sgd_momentum_step(
-            params, [grad.clone() for grad in grads[step]], velocities, rate, **(options or {})
-        )
+        given = [grad.clone() for grad in grads[step]]
+        returned = answer.sgd_momentum_step(params, list(given), velocities, rate, **(options or {}))
+        kept = kept and all(torch.equal(one, other) for one, other in zip(given, grads[step], strict=True))
     return {
         "parameters": handed_over,
-        "velocities": velocities,
+        "velocities": held,
+        "the gradients are left as they were": kept,
         "the parameters are leaves that require grad": all(
             param.is_leaf and param.requires_grad for param in handed_over
         )
@@ -179,13 +182,13 @@ def rosenbrock(p):
 
 
 @probe
-def adam_valley(answer, start, steps, options):
-    """The places that Adam visits on Rosenbrock's function."""
+def adam_valley(answer, start, steps, options, scale=1.0):
+    """The places that Adam visits on Rosenbrock's function, or on a multiple of it."""
     p, places = nn.Parameter(start), []
     with watch("fused_adam", modules=("torch.optim",)) as calls:
         optimizer = answer.Adam([p], **options)
         for _ in range(steps):
-            rosenbrock(p).backward()
+            (scale * rosenbrock(p)).backward()
             optimizer.step()
             p.grad = None
             places.append(p.detach().clone())
@@ -220,13 +223,15 @@ def fill(model, gain=0.8):
 @probe
 def adam_gaps(answer, params, grads, options):
     """Parameters after steps in which some gradients are None."""
-    params, survived = [nn.Parameter(param) for param in params], True
+    params, survived, kept = [nn.Parameter(param) for param in params], True, True
     optimizer = answer.Adam(params, **options)
     try:
         for row in grads:
             for param, grad in zip(params, row, strict=True):
                 param.grad = None if grad is None else grad.clone()
             optimizer.step()
+            for param, grad in zip(params, row, strict=True):
+                kept = kept and (grad is None or (param.grad is not None and torch.equal(param.grad, grad)))
     except (AttributeError, TypeError) as error:
         if unanswered(error):
             raise
@@ -234,6 +239,7 @@ def adam_gaps(answer, params, grads, options):
     return {
         "parameters": [param.detach().clone() for param in params],
         "step() goes on where a gradient is None": survived,
+        "step() leaves the gradients as they were": kept,
     }
 
 
@@ -268,7 +274,7 @@ def judge_weights(observation, std):
     deviation = weight - weight.mean()
     ratio = float(deviation.square().mean().sqrt()) / std
     kurtosis = float((deviation**4).mean() / deviation.square().mean().clamp(min=1e-30) ** 2)
-    shape = "uniform" if kurtosis < 2.2 else "normal" if 2.6 < kurtosis < 3.6 else "neither uniform nor normal"
+    shape = "uniform" if 1.6 < kurtosis < 2.0 else "normal" if 2.6 < kurtosis < 3.6 else "neither uniform nor normal"
     return {
         "the weight is filled in place": observation["changed"],
         "returns the weight": observation["returned"],
@@ -276,6 +282,7 @@ def judge_weights(observation, std):
         "mean": "about 0" if abs(float(weight.mean())) < 0.05 * std else "not 0",
         "standard deviation, in units of the right one": 1.0 if abs(ratio - 1) < 0.04 else round(ratio, 3),
         "distribution": shape if observation["changed"] else "unchanged",
+        "a second call draws other numbers": observation["anew"],
         "torch.nn.init ran": observation["banned"],
     }
 
@@ -287,9 +294,12 @@ def initialized(answer, name, shape, leaf=False, double=False):
     with watch(modules=("torch.nn.init",)) as calls:
         result = getattr(answer, name)(weight)
     same = isinstance(result, torch.Tensor) and result.shape == weight.shape and result.data_ptr() == weight.data_ptr()
+    first, is_leaf = weight.detach().clone(), weight.is_leaf and weight.requires_grad == leaf
+    getattr(answer, name)(weight)
+    changed = bool((first != 7.0).any())
     return {
-        "weight": weight.detach(), "changed": bool((weight.detach() != 7.0).any()), "returned": same,
-        "leaf": weight.is_leaf and weight.requires_grad == leaf, "banned": bool(calls.banned),
+        "weight": first, "changed": changed, "returned": same, "leaf": is_leaf, "banned": bool(calls.banned),
+        "anew": not changed or not torch.equal(first, weight.detach()),
     }  # fmt: skip
 
 
@@ -336,7 +346,10 @@ def judge_dropout(observation, p):
             ((factor[kept] - typical).abs() <= 1e-5 * abs(typical)).all()
         ),
         "each sample has a mask of its own": not bool((rows == rows[0]).all()),
-        "each feature of a sample is drawn by itself": bool((rows != rows[:, :1]).any()),
+        "each feature of a sample is drawn by itself": all(
+            bool((kept != kept.narrow(axis, 0, 1)).any()) for axis in range(1, kept.ndim)
+        ),
+        "how many are dropped differs from sample to sample": rows.sum(1).unique().numel() > 1,
         "a second call draws another mask": not torch.equal(kept, second != 0),
         "the gradient is what x was multiplied by": agree(grad, factor),
         "x is left as it was": observation["untouched"],
@@ -346,14 +359,14 @@ def judge_dropout(observation, p):
 
 @probe(judge=judge_dropout)
 def dropout_training(answer, p, shape, double=False):
-    """Two calls in training mode on numbers between 0.5 and 2.5."""
+    """Two calls in training mode on numbers between 0.5 and 2.5; without a p, by default."""
     count = torch.arange(math.prod(shape), dtype=torch.float64)
     x = (
         (1.5 + torch.sin(1.7 * count + 0.013 * count**2))
         .reshape(tuple(shape))
         .to(torch.float64 if double else torch.float32)
     )
-    layer, given = answer.Dropout(p).train(), x.clone()
+    layer, given = (answer.Dropout() if p is None else answer.Dropout(p)).train(), x.clone()
     leaf = x.clone().requires_grad_()
     with watch(*DROPOUTS, "dropout1d", "dropout2d", "dropout3d") as calls:
         first = layer(leaf * 1)
@@ -414,6 +427,8 @@ def norm_state(answer, features):
     parameters, buffers, seen = dict(layer.named_parameters()), dict(layer.named_buffers()), {}
     for name in STATE:
         kind = "parameter" if name in parameters else "buffer" if name in buffers else "neither parameter nor buffer"
+        if kind == "buffer" and name not in layer.state_dict():
+            kind = "buffer that state_dict() leaves out"
         seen[f"{name} is a"] = kind
         seen[f"{name} at first"] = getattr(layer, name, "missing")
     return seen
@@ -509,7 +524,9 @@ def judge_split(observation, n):
         "returns": "three tensors of one dimension",
         "dtypes": [str(part.dtype) for part in parts],
         "sizes": [len(part) for part in parts],
-        "together they hold every index once": sorted(order) == list(range(n)),
+        "an index is missing": bool(set(range(n)) - set(order)),
+        "an index is not in range(n)": bool(set(order) - set(range(n))),
+        "an index is in two parts": sum(len(set(part.tolist())) for part in parts) > len(set(order)),
         "no part holds an index twice": all(len(set(part.tolist())) == len(part) for part in parts),
     }
     if n >= 20:
@@ -536,7 +553,7 @@ def split(answer, n, options=None, seed=None):
     random.setstate(state[2])
     first = answer.split_indices(n, **seeded)
     after = next_numbers()
-    again = answer.split_indices(n, **seeded)
+    again = answer.split_indices(n, **{"seed": 42, **seeded})
     other = answer.split_indices(n, **options, seed=977)
     return {"split": first, "again": again, "other seed": other, "before": before, "after": after}
 
@@ -570,6 +587,12 @@ def scalings(part, train, data):
             "each row's mean and standard deviation",
             (part - part.mean(1, keepdim=True)) / std(part, dim=1, keepdim=True),
         )
+        for small in (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12):
+            for spread in (std(train, dim=0) + small, std(train, dim=0).clamp(min=small), (std(train, dim=0) ** 2 + small).sqrt()):
+                yield "train's mean, and its standard deviation with a little added", (part - train.mean(0)) / spread
+            yield "each part's own mean and standard deviation", (part - part.mean(0)) / (std(part, dim=0) + small)
+        yield "the mean of all data, and train's standard deviation", (part - data.mean(0)) / std(train, dim=0)
+        yield "train's mean, and the standard deviation of all data", (part - train.mean(0)) / std(data, dim=0)
     yield "train's mean alone", part - train.mean(0)
     yield "train's minimum and maximum", (part - train.amin(0)) / (train.amax(0) - train.amin(0))
     yield "nothing: they are unchanged", part
@@ -586,28 +609,32 @@ def constant_columns(seen, part, train):
         return "all zeros, though the values differ from train's"
     if agree(seen, part):
         return "not centred"
-    return "divided by something that is not 1"
+    if agree(seen, part + (seen - part)[:1]):
+        return "only centred, but not by train's mean"
+    place = centred.abs().argmax()
+    if centred.any() and agree(seen, centred * (seen.flatten()[place] / centred.flatten()[place])):
+        return "divided by something that is not 1"
+    return "something else"
 
 
 def judge_standardized(observation, train, others):
     """Which statistics each part was standardised by; correction 0 and 1 are both right."""
     found = observation["parts"]
     parts = [train, *others]
-    if (
-        not isinstance(found, list)
-        or len(found) != len(parts)
-        or not all(isinstance(part, torch.Tensor) for part in found)
-    ):
-        return {"returns": "not one tensor for each argument"}
-    facts = {"returns": "one tensor for each argument"}
+    if not isinstance(found, list) or not all(isinstance(part, torch.Tensor) for part in found):
+        return {"returns": "not a tuple of tensors"}
+    if len(found) != len(parts):
+        return {"returns": f"{len(found)} for {len(parts)} arguments"}
+    facts = {"returns": "one tensor for each argument", "the arguments stay as they are": observation["untouched"]}
     table = [part if part.ndim == 2 else part.unsqueeze(1) for part in parts]
     constant = table[0].amax(0) == table[0].amin(0)
     names = ["train", *(f"the {word} part" for word in ("second", "third", "fourth"))]
     for name, seen, given, part in zip(names, found, parts, table, strict=False):
         if seen.shape != given.shape or seen.dtype != given.dtype:
             facts[f"{name}: shape and dtype"] = f"{seen.dtype} {tuple(seen.shape)}"
+        if seen.numel() != given.numel():
             continue
-        seen = seen.reshape(part.shape)
+        seen = seen.reshape(part.shape).to(part.dtype)
         if constant.any():
             what = constant_columns(seen[:, constant], part[:, constant], table[0][:, constant])
             facts[f"{name}: columns that are constant in train"] = what
@@ -621,8 +648,11 @@ def judge_standardized(observation, train, others):
 
 @probe(judge=judge_standardized)
 def standardized(answer, train, others):
-    """The tensors that `standardize` returns."""
-    return {"parts": answer.standardize(train, *others)}
+    """The tensors that `standardize` returns, and whether it leaves its arguments alone."""
+    given = [part.clone() for part in (train, *others)]
+    parts = answer.standardize(train, *others)
+    untouched = all(torch.equal(one, other) for one, other in zip(given, (train, *others), strict=True))
+    return {"parts": parts, "untouched": untouched}
 
 
 # --- training_loop -----------------------------------------------------------------------------------------------------------------
