@@ -314,6 +314,11 @@ DATA_SPLIT = [
         ),
     ),
     *known(
+        "one-tensor-returned",
+        "Return a tuple with a tensor for each argument, not all rows in one tensor.",
+        (RESULT, "return torch.cat([(part - mean) / std for part in (train, *others)])"),
+    ),
+    *known(
         "others-untouched",
         "The other parts are standardised as well.",
         (RESULT, "return ((train - mean) / std, *others)"),

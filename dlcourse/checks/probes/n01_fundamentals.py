@@ -621,6 +621,8 @@ def judge_standardized(observation, train, others):
     """Which statistics each part was standardised by; correction 0 and 1 are both right."""
     found = observation["parts"]
     parts = [train, *others]
+    if isinstance(found, torch.Tensor):
+        return {"returns": "one tensor, no tuple"}
     if not isinstance(found, list) or not all(isinstance(part, torch.Tensor) for part in found):
         return {"returns": "not a tuple of tensors"}
     if len(found) != len(parts):
