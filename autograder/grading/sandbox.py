@@ -83,12 +83,9 @@ def _binds() -> list[tuple]:
     return binds + [(here / name, f"{INSIDE}/{name}") for name in ("inside.py", "cells.py", "source.py")]
 
 
-USUAL = {"seaborn"}  # no notebook needs it, but answers may draw with it, and its import takes a second
-
-
 def modules_of_notebooks(slugs: list[str]) -> list[str]:
-    """What notebooks import outside of demonstrations, as they are handed out, and `USUAL`: loaded once, instead of by every submission."""
-    found = set(USUAL)
+    """What notebooks import outside of demonstrations, as they are handed out: loaded once, instead of by every submission."""
+    found = set()
     for slug in slugs:
         for cell in json.loads((NOTEBOOKS / f"{slug}.ipynb").read_text())["cells"]:
             if cell["cell_type"] == "code" and "demo" not in cell["metadata"].get("tags", []):
