@@ -66,7 +66,7 @@ def test_right_wrong_blank_and_missing():
 )
 def test_odd_answers_are_right_and_leave_no_trace(extra, capfd):
     """An answer that prints, warns, bends the state or changes its input is judged by its result, and the notebook's state is as before."""
-    body = f"    result = (torch.arange(max_len) < lengths[:, None])[:, None]\n    {extra}\n    return result\n"
+    body = f"    result = (torch.arange(max_len, device=lengths.device) < lengths[:, None])[:, None]\n    {extra}\n    return result\n"
     torch.manual_seed(3)
     state = (
         torch.get_rng_state(),
