@@ -29,7 +29,7 @@ def write_autograded(out: Path, student: str, slug: str, cells: list[Cell], entr
     notebook = {"cells": _shown(slug, cells, entries), "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
     for number, cell in enumerate(notebook["cells"]):
         cell["id"] = f"cell-{number}"
-    write_whole(out / "autograded" / student / slug / f"{slug}.ipynb", json.dumps(notebook, indent=1))
+    write_whole(out / "autograded" / student / slug / f"{slug}.ipynb", json.dumps(notebook))
 
 
 @functools.lru_cache(maxsize=16)

@@ -164,7 +164,7 @@ def _keep(
         "exercises": [by_name[name] for name in assignment.order],
     }  # fmt: skip
     write_autograded(out, submission.student, submission.slug, cells, record["exercises"])
-    write_whole(path, json.dumps(record, indent=1))
+    write_whole(path, json.dumps(record))
 
 
 def _cells(notebook: bytes, assignment: Assignment) -> list[Cell]:
@@ -187,7 +187,7 @@ def write_tables(out: Path, submissions: list[Submission], assignments: dict[str
     for record in records:
         if record["look_again"]:  # the gradebook asks for it now
             record["look_again"] = False
-            write_whole(result_path(out, record["student"], record["notebook"]), json.dumps(record, indent=1))
+            write_whole(result_path(out, record["student"], record["notebook"]), json.dumps(record))
         record["exercises"] = [
             _marked(entry, marks.get((record["student"], record["notebook"], entry["exercise"]))) for entry in record["exercises"]
         ]

@@ -51,6 +51,8 @@ def _tensor_difference(observed: torch.Tensor, expected: torch.Tensor, tolerance
         return f"expected shape {tuple(expected.shape)}, got {tuple(observed.shape)}"
     if observed.dtype != expected.dtype:
         return f"expected {expected.dtype}, got {observed.dtype}"
+    if torch.equal(observed, expected):
+        return None
     if not expected.dtype.is_floating_point:
         wrong = (observed != expected).flatten()
         if not wrong.any():
@@ -58,6 +60,8 @@ def _tensor_difference(observed: torch.Tensor, expected: torch.Tensor, tolerance
         return f"{int(wrong.sum())} of {wrong.numel()} entries differ, the first {_first(observed, expected, wrong)}"
     bound = TOLERANCE[expected.dtype] if tolerance is None else tolerance
     seen, wanted = observed.double().flatten(), expected.double().flatten()
+    if bool(((seen - wanted).abs() <= bound).all()):  # most answers: nothing more to look at
+        return None
     same = (seen == wanted) | (seen.isnan() & wanted.isnan())
     distance = torch.where(same, 0.0, (seen - wanted).abs())
     wrong = ~same & (~(distance <= bound * wanted.abs().clamp(min=1.0)) | wanted.isinf())

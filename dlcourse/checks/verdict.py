@@ -119,6 +119,15 @@ def grade(key: dict, outcomes: list[list[dict]]) -> Verdict:
     return Verdict(key["id"], key["notebook"], round(points, 4), key["points"], _status(parts), parts, counted_hidden)
 
 
+def passes(key: dict, part: dict, outcomes: list[dict]) -> bool:
+    """Whether every case of a part agrees with what is expected."""
+    probe = find_probe(key["notebook"], part["probe"])
+    return not any(
+        wrong_fields(facts(probe, outcome, case["secret"]), case["expected"], part["tolerance"])
+        for case, outcome in zip(part["cases"], outcomes, strict=True)
+    )
+
+
 def _grade_part(key: dict, part: dict, outcomes: list[dict], counted_hidden: bool, max_points: float):
     """The verdict on a part, and how alike it is to each misconception (by id)."""
     probe = find_probe(key["notebook"], part["probe"])
