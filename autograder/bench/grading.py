@@ -3,6 +3,7 @@
 import os
 import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -13,20 +14,28 @@ import psutil
 
 from autograder.doors.nbgrader import write_course
 from autograder.doors.otter import write_assignment
+from autograder.grading.assignment import load_assignment
+from autograder.grading.notebook import read_cells
+from autograder.grading.running import observe
+from autograder.grading.sandbox import Sandbox, modules_of_notebooks
 from autograder.paths import FULL_KEYS, ROOT
 from autograder.sample import CLASS, write_sample
 
 SLUG = "06_attention"
 COPIES, OTHERS, FEW, MANY = 200, 20, 10, 1000
 LOOK = 0.5  # seconds between two looks at memory
+PERFECT = "ada_perfect"
 LEFT_OUT = ("jana_endless_loop",)  # it would measure time limits
-GRAMMAR = "rfc3987_syntax"  # jsonschema's optional URI grammar, which JupyterLab brings along: nbformat builds it at every start
+GRAMMAR = "rfc3987_syntax.py"  # jsonschema's optional URI grammar, which comes with JupyterLab; nbformat builds it at every start
 
 
-def environment() -> dict:
-    """For all three tools, as they are installed: one thread, and the venv's commands."""
+def environment(instead: Path | None = None) -> dict:
+    """For all three tools, as they are installed: one thread, and the venv's commands; modules in the folder `instead` come first."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "DLCOURSE_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
+    return {
+        **os.environ, "PATH": path, "PYTHONPATH": f"{instead}:{ROOT}" if instead else str(ROOT),
+        "OMP_NUM_THREADS": "1", "DLCOURSE_OFFLINE": "1", "PYTHONWARNINGS": "ignore",
+    }  # fmt: skip
 
 
 def measured(command: list[str], folder: Path, variables: dict) -> tuple[float, float, float]:
@@ -84,14 +93,16 @@ def ours(count: int, workers: int) -> tuple[float, float, float]:
         return cpu, wall, memory / workers
 
 
-def otter(count: int) -> float:
-    """CPU seconds a submission of `otter run`."""
+def otter(count: int, grammar: bool = True) -> float:
+    """CPU seconds a submission of `otter run`, perhaps without the URI grammar that its processes build."""
     with tempfile.TemporaryDirectory() as name:
+        if not grammar:
+            Path(name, GRAMMAR).write_text('raise ImportError("not needed")\n')
         folder, archive = Path(name), write_assignment(SLUG) / "autograder.zip"
         cpu = 0.0
         for notebook in sorted(copies(folder, count).glob(f"*/{SLUG}/*.ipynb")):
             command = ["otter", "run", "-a", str(archive), "-o", str(folder), str(notebook)]
-            cpu += measured(command, folder, environment())[0]
+            cpu += measured(command, folder, environment(None if grammar else folder))[0]
         return cpu / count
 
 
@@ -109,10 +120,22 @@ def nbgrader(count: int) -> float:
         return cpu / count
 
 
-def grammar() -> float:
-    """CPU seconds that building the URI grammar takes, in every process that reads a notebook by nbformat."""
-    seconds = [measured([sys.executable, "-c", code], ROOT, environment())[0] for code in (f"import {GRAMMAR}", "pass")]
-    return seconds[0] - seconds[1]
+def floor() -> tuple[float, float]:
+    """Wall seconds of a fresh sealed child that does nothing, and of one that runs a complete submission's cells and hidden cases."""
+    assignment, sandbox = load_assignment(SLUG), Sandbox(modules=modules_of_notebooks([SLUG]))
+    with tempfile.TemporaryDirectory() as name:
+        write_sample(Path(name), [SLUG])
+        notebook = (Path(name) / PERFECT / SLUG / f"{SLUG}.ipynb").read_bytes()
+    cells = [cell for cell in read_cells(notebook, assignment.demos) if cell.kind == "code" and not cell.demo and not cell.name.endswith("_check")]
+
+    def seconds(keys):
+        start = time.monotonic()
+        observe(sandbox, cells if keys else [], keys, {})
+        return time.monotonic() - start
+
+    times = [[seconds(keys) for _ in range(FEW)] for keys in ([], assignment.keys)]
+    sandbox.close()
+    return statistics.median(times[0]), statistics.median(times[1])
 
 
 def grading_figures(report) -> dict:
@@ -120,18 +143,20 @@ def grading_figures(report) -> dict:
     few, one = ours(FEW, 1), ours(COPIES, 1)
     start = (few[0] * COPIES - one[0] * FEW) / (COPIES - FEW)  # what a run costs before its first submission
     mine, each = one[0] / COPIES, (one[0] - start) / COPIES
+    child, complete = floor()
     report(f"ours: {mine:.3f} CPU seconds a submission ({COPIES} submissions, {one[0]:.1f} in all, of them {start:.1f} to start)")
+    report(f"a complete submission: {complete:.3f} seconds for its own code on the hidden cases in a fresh child, who alone takes {child:.3f}")
     theirs = {"otter run": otter(OTHERS), "nbgrader autograde": nbgrader(OTHERS)}
     for tool, seconds in theirs.items():
         report(f"{tool}: {seconds:.2f} CPU seconds a submission, {seconds / mine:.1f} times ours")
-    extra = grammar()
-    report(f"of these, {extra:.2f} build jsonschema's URI grammar, for each submission in otter and once in a run of ours; without it "
-           f"otter takes {(theirs['otter run'] - extra) / (mine - extra / COPIES):.1f} times ours")  # fmt: skip
+    bare = otter(FEW, grammar=False)
+    report(f"otter run without jsonschema's URI grammar, which we never load: {bare:.2f}, {bare / mine:.1f} times ours")
     two = ours(COPIES, 2)
     report(f"two workers: {one[1] / two[1]:.2f} times as fast as one; {two[2]:.0f} MB a worker")
     each_of_many = (ours(MANY, 1)[0] - start) / MANY
     report(f"without the start: {each:.3f} CPU seconds for each of {COPIES} submissions, {each_of_many:.3f} for each of {MANY}")
     return {
-        "ours_cpu": mine, "start_cpu": start, "grammar_cpu": extra, "speedup_two_workers": one[1] / two[1], "memory_mb_a_worker": two[2],
-        "cpu_each": each, "cpu_each_of_many": each_of_many, **{f"{tool}_cpu": seconds for tool, seconds in theirs.items()},
+        "ours_cpu": mine, "start_cpu": start, "child_wall": child, "complete_wall": complete, **{f"{tool}_cpu": seconds for tool, seconds in theirs.items()},
+        "otter run without the grammar_cpu": bare, "speedup_two_workers": one[1] / two[1], "memory_mb_a_worker": two[2],
+        "cpu_each": each, "cpu_each_of_many": each_of_many,
     }  # fmt: skip

@@ -37,9 +37,14 @@ def compile_cell(source: str, name: str):
         SyntaxError, ValueError, RecursionError, MemoryError: Python cannot compile it.
     """
     filename = f"<cell {name}>"
-    code = TransformerManager().transform_cell(source)
+    try:
+        code = source
+        compiled = compile(code, filename, "exec", dont_inherit=True)
+    except SyntaxError:  # it may hold magics
+        code = TransformerManager().transform_cell(source)
+        compiled = compile(code, filename, "exec", dont_inherit=True)
     linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)
-    return compile(code, filename, "exec", dont_inherit=True)
+    return compiled
 
 
 def run_cell(source: str, name: str, namespace: dict) -> None:

@@ -5,7 +5,7 @@ Nothing here runs an answer's code, so it can judge observations that come from 
 
 from dataclasses import dataclass, field
 
-from dlcourse.checks.compare import difference, show
+from dlcourse.checks.compare import agree, difference, show
 from dlcourse.checks.probe import find_probe
 
 UNUSABLE = "observation"  # the one field of an observation that is no dict, or that the judge cannot read
@@ -177,7 +177,7 @@ def _name_mistakes(key: dict, parts: list[PartVerdict], likenesses: list[dict[st
 def _same(observed: dict, wrong: dict, name: str, tolerance) -> bool:
     if name not in observed:
         return wrong[name] is None
-    return difference(observed[name], wrong[name], None if tolerance is None else 3 * tolerance) is None
+    return agree(observed[name], wrong[name], None if tolerance is None else 3 * tolerance)
 
 
 def _status(parts: list[PartVerdict]) -> str:

@@ -11,7 +11,10 @@ import pytest
 
 from autograder.build.master import reference_code
 from autograder.build.write import load
+from autograder.grading.assignment import load_assignment
 from autograder.grading.batch import COLUMNS, grade_class
+from autograder.grading.sandbox import Sandbox
+from autograder.grading.submission import grade_submission
 from autograder.paths import ROOT, UserError
 from tests.autograder.helpers import EXERCISE, SLUG, by_student, hand_in
 from tests.autograder.helpers import right as reference
@@ -132,6 +135,27 @@ def test_feedback_shows_nothing_hidden_and_escapes(tmp_path):
     exercise = next(entry for entry in load(SLUG)[1] if entry.id == EXERCISE)
     public = {case.label for part in exercise.parts for case in part.public}
     assert all(case.label not in page for part in exercise.parts for case in part.hidden if case.label not in public)
+
+
+def test_public_cases_are_run_where_they_explain(tmp_path, right):
+    """Right on the hidden cases: nothing else is run. Wrong there: the page shows the public cases. Stopped: one wait is enough."""
+    looping = right.replace("def causal_mask(size):", "def causal_mask(size):\n    while True:\n        pass", 1)
+    first_only = right.replace("def causal_mask(size):", "def causal_mask(size):\n    if size > 4:\n        return None", 1)
+    for student, answer in [("right", right), ("looping", looping), ("first_only", first_only)]:
+        hand_in(tmp_path / "in", student, answer)
+    key = next(key for key in load_assignment(SLUG).keys if key["id"] == EXERCISE)
+    verdicts = {}
+    sandbox = Sandbox()
+    for student in ("right", "looping", "first_only"):
+        contents = {"notebook": (tmp_path / "in" / student / SLUG / f"{SLUG}.ipynb").read_bytes()}
+        verdicts[student] = grade_submission(sandbox, contents, [key], {}, set())[0].verdict
+    sandbox.close()
+    shown = {student: [[case.hidden for case in part.cases] for part in verdict.parts] for student, verdict in verdicts.items()}
+    hidden = [[case["hidden"] for case in part["cases"] if case["hidden"]] for part in key["parts"]]
+    whole = [[case["hidden"] for case in part["cases"]] for part in key["parts"]]
+    assert verdicts["right"].status == "passed" and shown["right"] == hidden
+    assert verdicts["first_only"].status == "partial" and shown["first_only"] == [hidden[0], whole[1]]
+    assert verdicts["looping"].points < key["points"] and [case.kind for case in verdicts["looping"].parts[1].cases] == ["timeout"] * len(whole[1])
 
 
 def command(*arguments, **kwargs):

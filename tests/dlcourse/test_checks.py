@@ -12,7 +12,7 @@ from torch import nn
 
 from dlcourse import check, once_answered
 from dlcourse.checks import wire
-from dlcourse.checks.compare import difference
+from dlcourse.checks.compare import agree, difference
 from dlcourse.checks.observe import plain
 from dlcourse.checks.probe import Probe, observe_case
 from dlcourse.checks.watch import ACTIVATIONS, watch
@@ -188,6 +188,16 @@ def test_difference_in_words():
     assert difference(torch.tensor([3.0e38]), torch.tensor([float("inf")]))
     assert difference(True, 1) and difference(1.0 + 1e-7, 1.0) is None and difference(2, 1)
     assert difference(torch.tensor(1.5), 1.5) is None
+
+
+def test_agree_is_a_difference_without_words():
+    """NaN agrees with NaN, an infinity with itself, large numbers relative to their size; dtype and shape count."""
+    values = [0.0, 1.0, 1.0 + 1e-6, 1.0 + 1e-4, 1e8, 1e8 + 1, float("inf"), -float("inf"), float("nan")]
+    tensors = [torch.tensor([value, 2.0]) for value in values] + [torch.ones(2, dtype=torch.long), torch.ones(1, 2), torch.ones(2).double()]
+    for one in [*tensors, *values, tensors[:2], tensors[:3], "text", None]:
+        for other in [*tensors, *values, tensors[:2], tensors[:3], "text", None]:
+            assert agree(one, other) == (difference(one, other) is None), (one, other)
+    assert agree(tensors[4], tensors[5]) and not agree(tensors[0], tensors[6]) and agree(tensors[8], tensors[8].clone())
 
 
 @pytest.mark.parametrize("function", [torch.sigmoid, nn.Sigmoid(), lambda x: x.sigmoid(), lambda x: x.clone().sigmoid_(), torch.special.expit, nn.SiLU(),

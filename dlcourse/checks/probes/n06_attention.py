@@ -239,7 +239,7 @@ def _encoder_weights(model, sizes, src, tgt) -> dict:
 
 @probe(judge=judge_tables)
 def seq2seq_learning(answer, sizes, src, tgt, labels, watched):
-    """Which rows of which weights get a gradient from one output, and the losses of ten steps on one batch."""
+    """Which rows of which weights get a gradient from one output, and the losses of six steps on one batch."""
     model = answer.Seq2Seq(*sizes)
     seen = _encoder_weights(model, sizes, src, tgt)
     logits = model(src, tgt)
@@ -251,9 +251,9 @@ def seq2seq_learning(answer, sizes, src, tgt, labels, watched):
     for parameter in model.parameters():
         if parameter.grad is not None and parameter.ndim == 2:
             rows += [[_rows_with_gradient(parameter, axis), parameter.shape[axis]] for axis in (0, 1)]
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
     losses = []
-    for _ in range(10):
+    for _ in range(6):
         loss = nn.functional.cross_entropy(model(src, tgt).flatten(0, 1), labels.flatten())
         optimizer.zero_grad()
         loss.backward()
