@@ -11,14 +11,13 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.grading.assignment import Assignment, load_assignment
 from autograder.grading.autograded import write_autograded
 from autograder.grading.cluster import connect, entry, grade_all
-from autograder.grading.gradebook import Mark, create_gradebook, update_gradebook, write_course
+from autograder.grading.gradebook import Mark, update_gradebook, write_course
 from autograder.grading.notebook import Cell, Unreadable, digest, read_cells, read_submission
 from autograder.grading.report import class_page, student_page
 from autograder.grading.results import read_result, result_path, sole_run, write_whole
@@ -72,13 +71,12 @@ def grade_class(
         the rows of grades.csv.
 
     Raises:
-        UserError: see `find_submissions`, `load_assignment`, `sole_run`, `connect`, `create_gradebook`, `update_gradebook`; or `out` cannot be written.
+        UserError: see `find_submissions`, `load_assignment`, `sole_run`, `connect`, `update_gradebook`; or `out` cannot be written.
     """
     submissions = find_submissions(folder)
     assignments = {slug: load_assignment(slug) for slug in sorted({submission.slug for submission in submissions})}
-    with sole_run(out), ThreadPoolExecutor(1) as beside:
+    with sole_run(out):
         try:
-            gradebook = beside.submit(create_gradebook, out)
             done = 0
             tasks = []
             for submission in submissions:
@@ -93,7 +91,6 @@ def grade_class(
                 done += 1
                 if progress:
                     progress(done, len(submissions), submission, False)
-            gradebook.result()
             return write_tables(out, submissions, assignments)
         except OSError as error:
             raise UserError(f"cannot write to {out}: {error.strerror}; what was graded before is kept in {out / 'results'}") from None

@@ -4,14 +4,13 @@ OUT/gradebook.db                                  points; marks and comments by 
 OUT/nbgrader_config.py, OUT/source/<slug>/        the rest of the course folder; `autograded` writes what formgrader shows
 """
 
-import contextlib
 import json
-import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+import nbgrader.api
+from alembic.script import ScriptDirectory
 from nbgrader.api import BaseCell, Comment, Grade, Gradebook, Student, SubmittedAssignment, SubmittedNotebook
 from nbgrader.utils import compute_checksum, is_grade, is_locked, is_solution
 from sqlalchemy import select
@@ -46,27 +45,19 @@ def write_course(out: Path, slugs: list[str]) -> None:
         write_whole(out / "source" / slug / f"{slug}.ipynb", (NOTEBOOKS / f"{slug}.ipynb").read_text())
 
 
-def create_gradebook(out: Path) -> None:
-    """Make the gradebook if there is none: as a whole or not at all. It takes nbgrader two seconds.
+def _schema_version() -> str:
+    """The version of nbgrader's schema, which its own function finds by starting a process that takes two seconds."""
+    return ScriptDirectory(str(Path(nbgrader.api.__file__).parent / "alembic")).get_current_head()
 
-    Raises:
-        UserError: it cannot be written.
-    """
-    if (out / "gradebook.db").exists():
-        return
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # nbgrader calls `alembic`
-    draft = out / ".gradebook.new"
-    draft.unlink(missing_ok=True)
-    with _one_sentence(draft), Gradebook(f"sqlite:///{draft}", COURSE):
-        pass
-    draft.replace(out / "gradebook.db")
+
+nbgrader.api.get_alembic_version = _schema_version
 
 
 def update_gradebook(out: Path, records: list[dict]) -> dict[tuple[str, str, str], Mark]:
     """Bring the gradebook up to date with the results.
 
     Args:
-        out: the folder of the gradebook, see `create_gradebook`.
+        out: the folder of the gradebook.
         records: results, as they are kept.
 
     Returns:
@@ -76,25 +67,30 @@ def update_gradebook(out: Path, records: list[dict]) -> dict[tuple[str, str, str
         UserError: the gradebook is locked by another program, or is no gradebook.
     """
     path = out / "gradebook.db"
-    with _one_sentence(path), Gradebook(f"sqlite:///{path}", COURSE) as book:
-        for slug in sorted({record["notebook"] for record in records}):
-            _add_assignment(book, slug)
-        _add_submissions(book, records)
-        grades = _keyed(book, Grade)
-        for record in records:
-            for entry in record["exercises"]:
-                _save(grades[record["student"], record["notebook"], entry["exercise"]], entry, record)
-        book.db.commit()
-        return _marks(book, grades)
-
-
-@contextlib.contextmanager
-def _one_sentence(path: Path):
-    """What SQLite has against a file, as a sentence for the user."""
     try:
-        yield
+        if not path.exists():
+            _new(path)
+        with Gradebook(f"sqlite:///{path}", COURSE) as book:
+            for slug in sorted({record["notebook"] for record in records}):
+                _add_assignment(book, slug)
+            _add_submissions(book, records)
+            grades = _keyed(book, Grade)
+            for record in records:
+                for entry in record["exercises"]:
+                    _save(grades[record["student"], record["notebook"], entry["exercise"]], entry, record)
+            book.db.commit()
+            return _marks(book, grades)
     except OperationalError as error:
         raise UserError(f"{path} cannot be written ({error.orig}): close what uses it, and run the command again; nothing is lost") from None
+
+
+def _new(path: Path) -> None:
+    """A gradebook that is there as a whole or not at all."""
+    draft = path.with_name(".gradebook.new")
+    draft.unlink(missing_ok=True)
+    with Gradebook(f"sqlite:///{draft}", COURSE):
+        pass
+    draft.replace(path)
 
 
 def _exercise(name: str) -> str:

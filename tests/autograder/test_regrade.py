@@ -1,7 +1,12 @@
 """Running the grader again: what is kept, what is graded anew, marks by hand, two runs at once, and `diff`."""
 
+import os
 import shutil
+import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from nbgrader.api import Gradebook
@@ -140,3 +145,14 @@ def test_the_result_of_a_vanished_submission_is_kept(graded):
 def test_diff_needs_graded_folders(tmp_path):
     with pytest.raises(UserError, match="holds no grades"):
         changes(tmp_path, tmp_path)
+
+
+def test_the_gradebook_has_nbgraders_own_version(tmp_path):
+    """A gradebook of ours says the version that nbgrader's own command finds, or `nbgrader db upgrade` would run on it."""
+    hand_in(tmp_path / "in", "ann")
+    grade_class(tmp_path / "in", tmp_path / "out", workers=1)
+    with sqlite3.connect(tmp_path / "out" / "gradebook.db") as book:
+        version = book.execute("SELECT version_num FROM alembic_version").fetchone()[0]
+    code = "import nbgrader.api; print(nbgrader.api.get_alembic_version())"
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PATH": path}).stdout.strip() == version
