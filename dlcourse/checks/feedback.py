@@ -7,6 +7,7 @@ from dlcourse.checks.verdict import CaseVerdict, PartVerdict, Verdict
 
 MARKS = {True: "✓", False: "✗"}
 LATER = "These are the public cases. When your work is graded, the same parts are checked again on other inputs, and those give the points."
+ELSEWHERE = "It passes on the public cases, but not on other inputs, and those give the points: think of other sizes, dtypes and edge cases."
 STATUS = {
     "passed": "all parts pass",
     "partial": "some parts pass",
@@ -66,8 +67,7 @@ def verdict_text(verdict: Verdict) -> str:
         lines.append(f"{MARKS[part.passed]} {part.name}")
         if part.says and part.says != verdict.says:
             lines.append(f"    {part.says}")
-        if part.note and not _untouched(part):
-            lines.append(f"    {part.note}")
+        lines += [f"    {sentence}" for sentence in _advice(part)]
         for case in _cases_to_show(verdict, part):
             lines.append(f"    {case_title(case)}: " + "; ".join(case_sentences(case)))
             lines += [f"        {line}" for line in (case.error or {}).get("lines", [])]
@@ -105,8 +105,7 @@ def _part_html(verdict: Verdict, part: PartVerdict, folded: bool) -> str:
     )
     if part.says and part.says != verdict.says:
         lines.append(f"<p style='margin:.2em 0 .2em 1.2em'>{escape(part.says)}</p>")
-    if part.note and not _untouched(part):
-        lines.append(f"<p style='margin:.2em 0 .2em 1.2em'>{escape(part.note)}</p>")
+    lines += [f"<p style='margin:.2em 0 .2em 1.2em'>{escape(sentence)}</p>" for sentence in _advice(part)]
     cases = "".join(_case_html(case) for case in _cases_to_show(verdict, part))
     lines.append(
         f"<details style='margin-left:1.2em'><summary>what came out</summary>{cases}</details>"
@@ -125,6 +124,15 @@ def _case_html(case: CaseVerdict) -> str:
         inputs = "; ".join(f"{name} = {show(value)}" for name, value in case.inputs.items())
         html += f"<details><summary>the inputs</summary><code style='white-space:pre-wrap'>{escape(inputs)}</code></details>"
     return html + "</div>"
+
+
+def _advice(part: PartVerdict) -> list[str]:
+    """What to think of: the author's note, and that other inputs fail where it looks right on those that can be seen."""
+    if _untouched(part):
+        return []
+    public = [case for case in part.cases if not case.hidden]
+    elsewhere = not part.passed and public and all(case.passed for case in public)
+    return [ELSEWHERE] * bool(elsewhere) + [part.note] * bool(part.note)
 
 
 def _untouched(part: PartVerdict) -> bool:

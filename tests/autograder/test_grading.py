@@ -158,6 +158,14 @@ def test_public_cases_are_run_where_they_explain(tmp_path, right):
     assert verdicts["looping"].points < key["points"] and [case.kind for case in verdicts["looping"].parts[1].cases] == ["timeout"] * len(whole[1])
 
 
+def test_an_answer_for_the_public_sizes_alone_is_told_so(tmp_path, right):
+    """Nothing of what can be seen fails, so the page says where to look, and shows no hidden case."""
+    hand_in(tmp_path / "in", "zoe", right.replace("def causal_mask(size):", "def causal_mask(size):\n    size = 4", 1))
+    rows = grade_class(tmp_path / "in", tmp_path / "out", workers=1)
+    page = (tmp_path / "out" / "feedback" / "zoe" / f"{SLUG}.html").read_text()
+    assert by_student(rows)["zoe"]["status"] == "partial" and page.count("passes on the public cases, but not on other inputs") == 1
+
+
 def command(*arguments, **kwargs):
     return subprocess.run(
         [sys.executable, "-m", "autograder", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, **kwargs
