@@ -25,6 +25,7 @@ CONFIG = f'''"""The course folder of a graded class: `nbgrader formgrader` and `
 c = get_config()  # noqa: F821  nbgrader provides it
 c.CourseDirectory.course_id = "{COURSE}"
 c.CourseDirectory.db_url = "sqlite:///gradebook.db"
+c.ExportPlugin.to = "nbgrader_grades.csv"  # `nbgrader export` would write over grades.csv
 '''
 
 

@@ -49,7 +49,7 @@ class Result:
 
 def headline(verdict: Verdict) -> str:
     """For example "adam: some parts pass, 1 of 2 points"."""
-    points = f"{verdict.points:g} of {verdict.max_points:g} point{'' if verdict.max_points == 1 else 's'}"
+    points = f"{round(verdict.points, 2):g} of {verdict.max_points:g} point{'' if verdict.max_points == 1 else 's'}"
     return f"{verdict.exercise}: {STATUS[verdict.status]}, {points}"
 
 

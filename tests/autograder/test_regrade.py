@@ -156,3 +156,11 @@ def test_the_gradebook_has_nbgraders_own_version(tmp_path):
     code = "import nbgrader.api; print(nbgrader.api.get_alembic_version())"
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PATH": path}).stdout.strip() == version
+
+
+def test_nbgraders_export_leaves_the_grades(graded):
+    """`nbgrader export` writes a file called grades.csv unless it is told otherwise."""
+    out = graded[0] / "out"
+    before = (out / "grades.csv").read_text()
+    subprocess.run([sys.executable, "-m", "nbgrader", "export"], cwd=out, check=True, capture_output=True)
+    assert (out / "grades.csv").read_text() == before and (out / "nbgrader_grades.csv").exists()
