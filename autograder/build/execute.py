@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from autograder.build.notebooks import solution_notebook, student_notebook
 from autograder.build.write import load
@@ -57,7 +57,7 @@ def execute_notebook(slug: str, untouched: bool = False) -> Execution:
     """Execute a reference notebook, or the student's one as it is handed out.
 
     Raises:
-        UserError: a cell fails or writes to stderr, the reference does not get all points, or the untouched notebook gets any.
+        UserError: a cell fails, takes too long, ends its kernel or writes to stderr, the reference does not get all points, or the untouched notebook gets any.
     """
     master, exercises = load(slug)
     notebook = student_notebook(master, exercises) if untouched else solution_notebook(master, exercises)
@@ -74,6 +74,10 @@ def execute_notebook(slug: str, untouched: bool = False) -> Execution:
             client.execute()
         except CellExecutionError as error:
             raise UserError(f"{slug}: a cell fails: {error}") from None
+        except CellTimeoutError as error:
+            raise UserError(f"{slug}: a cell did not end within {CELL_SECONDS} seconds: {error}") from None
+        except DeadKernelError:
+            raise UserError(f"{slug}: the kernel that ran it is gone: ended from outside, or out of memory; run it again, with --jobs 1") from None
     wall, cpu = time.monotonic() - start, _children() - used
     memory = float(notebook.cells.pop().outputs[0].text)
     path.parent.mkdir(parents=True, exist_ok=True)
