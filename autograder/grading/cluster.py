@@ -26,8 +26,11 @@ CONNECT_SECONDS = 10
 LOCAL = {
     "threads_per_worker": 1, "processes": False, "memory_limit": 0, "dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0",
 }  # fmt: skip
-# What Dask measures of itself many times a second: it would cost as much as a submission.
-dask.config.set({"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s", "distributed.admin.system-monitor.interval": "5s"})
+dask.config.set({
+    # what Dask measures of itself many times a second would cost as much as a submission
+    "distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s", "distributed.admin.system-monitor.interval": "5s",
+    "distributed.admin.large-graph-warning-threshold": "1GB",  # a submission may be large
+})  # fmt: skip
 
 
 def software_version() -> str:
