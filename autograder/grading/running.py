@@ -53,8 +53,9 @@ def observe(sandbox: Sandbox, cells: list[Cell], keys: list[dict], files: dict[s
     _run(sandbox, plan)
     if plan.forged:
         return plan
-    public = {key["id"]: _to_explain(key, plan.outcomes[key["id"]]) for key in keys}
-    more = Plan(cells, [key for key in public.values() if any(part["cases"] for part in key["parts"])], files)
+    public = [_to_explain(key, plan.outcomes[key["id"]]) for key in keys]
+    stuck = {name for name, error in plan.errors.items() if error["type"] in ("TimeLimit", "Crashed")}  # once is enough
+    more = Plan([cell for cell in cells if cell.name not in stuck], [key for key in public if any(part["cases"] for part in key["parts"])], files)
     if more.keys:
         _run(sandbox, more)
         plan.signs |= more.signs
