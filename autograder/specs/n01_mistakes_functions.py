@@ -301,6 +301,16 @@ LOSSES = [
         (BCE, "losses = (1 - target) * softplus_of_logits"),
     ),
     *known(
+        "plus-for-minus",
+        "The term of the target is subtracted: where the target is 1, a higher logit makes the loss smaller.",
+        (BCE, "losses = softplus_of_logits + logits * target"),
+    ),
+    *known(
+        "mean-logit-for-targets",
+        "Cross entropy is logsumexp of the row minus the logit of its target class, not minus the mean of the row.",
+        ("torch.logsumexp(logits, dim=1) - score_of_target", "torch.logsumexp(logits, dim=1) - logits.mean(dim=1)"),
+    ),
+    *known(
         "targets-swapped",
         "The two terms have changed places: a target of 1 asks for a high logit.",
         (BCE, "losses = softplus_of_logits - logits * (1 - target)"),

@@ -306,11 +306,13 @@ INITIALIZATION = [
     ),
     *known(
         "fixed-spread",
-        "The standard deviation depends on the fans: a fixed one makes the signal grow or die away.",
+        "The standard deviation depends on the fans, what one output adds up: a fixed one, or one from the number of all weights, "
+        "makes the signal grow or die away.",
         (STD, "std = 0.01"),
         (STD, "std = 0.02"),
         (STD, "std = 1.0"),
         (STD, "std = 0.1"),
+        (FAN, "fan = weight.numel()"),
     ),
     *known(
         "mean-and-std-swapped",

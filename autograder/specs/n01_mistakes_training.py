@@ -519,7 +519,7 @@ TRAINING_LOOP = [
 BETTER = "if val_loss < self.best_loss - self.min_delta:"
 COPY = "self.best_weights = copy.deepcopy(model.state_dict())"
 STOP = "stop = self.counter >= self.patience"
-ALIAS = "The last weights come back, not the best: state_dict() holds the model's own tensors, so keep a deep copy, made on an improvement."
+ALIAS = "The last weights come back, not the best: state_dict() holds the model's own tensors, so keep a deep copy, made on an improvement, and load it into the model itself."
 NOT_A_NUMBER = "Every comparison with NaN is False: ask whether the loss is better, and let everything else count as no improvement."
 
 EARLY_STOPPING = [
