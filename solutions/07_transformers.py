@@ -562,7 +562,8 @@ plt.show()
 # - `self_attn` and `cross_attn`, each an `nn.MultiheadAttention` with `batch_first=True`; `ffn` as in the
 #   encoder block; `norm1`, `norm2`, `norm3`, in the order self-attention, cross-attention, FFN;
 # - `forward(x, memory, memory_key_padding_mask=None)`, `x` `(B, T, d_model)`, `memory` `(B, S, d_model)`, mask
-#   boolean `(B, S)`, **True = ignore**; returns `x` alone, `(B, T, d_model)`;
+#   boolean `(B, S)`, **True = ignore**; returns the new states alone, `(B, T, d_model)`, and leaves `x` and
+#   `memory` as they are;
 # - the block makes its own causal mask, for any `T`, on the device of `x`; cross-attention sees all of the
 #   memory that is not padding.
 #
@@ -682,7 +683,7 @@ class Transformer(nn.Module):
 # - Stop as soon as *every* row has its `eos`, or after `max_len` steps. The result has as many columns as
 #   steps were taken; `bos` is not in it.
 # - The model runs in eval mode and without gradients. Afterwards it is in the mode (`model.training`) in which
-#   you found it.
+#   you found it, and `src` is unchanged.
 #
 # <details><summary>Hint</summary>Keep a boolean tensor `(B,)` of the rows that are finished. Remember the mode
 # before you change it.</details>

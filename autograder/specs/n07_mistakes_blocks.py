@@ -18,6 +18,7 @@ GELU_PLACES = (("nn.GELU(), nn.Linear(d_ff, d_model)", "nn.Linear(d_ff, d_model)
 BIAS = "Both linear layers of the feed-forward network have a bias."
 NO_BIAS = (("nn.Linear(d_model, d_ff)", "nn.Linear(d_model, d_ff, bias=False)"), ("nn.Linear(d_ff, d_model)", "nn.Linear(d_ff, d_model, bias=False)"))
 FFN_EDITS = ((FFN, "nn.ReLU()"), (FFN, 'nn.GELU(approximate="tanh")'), (FFN, "nn.SiLU()"))
+NO_FFN = "The feed-forward network is not used."
 ZEROED = "Zeros are not a mask: a place that holds zeros still gets its share of the attention. Pass the mask to the attention."
 
 # --- encoder_block -----------------------------------------------------------------------------------------------------------------
@@ -98,7 +99,9 @@ ENCODER_BLOCK = [
     ),
     *known("ffn-of-attention", "The feed-forward network reads the first sub-layer's normed result.",
            (SECOND, "x = self.norm2(x + self.dropout(self.ffn(attended)))")),
-    *known("no-ffn", "The feed-forward network is not used.", (SECOND, "x = self.norm2(x)")),
+    *known("no-ffn", NO_FFN, (SECOND, "x = self.norm2(x)")),
+    *known("zeroed-output", "Leave the outputs at padding as they are: padding is hidden by the mask alone.",
+           (RETURN, "if key_padding_mask is not None:\n            x = x.masked_fill(key_padding_mask.unsqueeze(-1), 0)\n        " + RETURN)),
     *known("weights-missing", "Return a pair: the states and the attention weights.", (RETURN, "return x"),
            (ATTEND, ATTEND.replace("=key_padding_mask)", "=key_padding_mask, need_weights=False)"))),
     *known("order-of-results", ORDER, (RETURN, "return weights, x")),
@@ -199,6 +202,8 @@ DECODER_BLOCK = [
         PRE_NORM,
         [*PRE_SELF, *PRE_CROSS, PRE_LAST],
         PRE_LAST,
+        PRE_SELF,
+        PRE_CROSS,
         [(NORM_1, "x = x + self.norm1(self.dropout(attended))"), (NORM_2, "x = x + self.norm2(self.dropout(attended))"),
          (LAST, "return x + self.norm3(self.dropout(self.ffn(x)))")],
     ),
@@ -251,6 +256,21 @@ DECODER_BLOCK = [
          "self.cross_attn = nn.MultiheadAttention(d_model, num_heads, dropout)"),
     ),
     *known("returns-more", "Return the states alone, not a pair.", (LAST, LAST + ", None")),
+    *known("no-self-attention", "The first sub-layer, causal self-attention, is not used.",
+           [(SELF, "pass"), (NORM_1, "x = self.norm1(x)")], [(SELF, "pass"), (NORM_1, "pass")]),
+    *known("no-ffn", NO_FFN, (LAST, "return self.norm3(x)")),
+    *known("ffn-of-attention", "The feed-forward network reads the second sub-layer's normed result.", (LAST, LAST.replace("self.ffn(x)", "self.ffn(attended)"))),
+    *known(
+        "residual-of-the-input",
+        "Each residual connection starts from the result of the sub-layer before, not from the block's input, and so do the queries.",
+        [(SELF, f"start = x\n        {SELF}"), (NORM_2, NORM_2.replace("(x +", "(start +"))],
+        [(SELF, f"start = x\n        {SELF}"), (LAST, LAST.replace("(x + self", "(start + self"))],
+        [(SELF, f"start = x\n        {SELF}"), (CROSS, CROSS.replace("(x,", "(start,"))],
+    ),
+    *known("in-place", IN_PLACE, (NORM_1, "x += self.dropout(attended)\n        x = self.norm1(x)")),
+    *known("one-head", "Both attentions have num_heads heads.",
+           ("self.self_attn = nn.MultiheadAttention(d_model, num_heads,", "self.self_attn = nn.MultiheadAttention(d_model, 1,"),
+           ("self.cross_attn = nn.MultiheadAttention(d_model, num_heads,", "self.cross_attn = nn.MultiheadAttention(d_model, 1,")),
     *known("dropout-always", DROPOUT_ALWAYS,
            [(NORM_1, NORM_1.replace("self.dropout(attended)", "F.dropout(attended, self.dropout.p)")),
             (LAST, LAST.replace("self.dropout(self.ffn(x))", "F.dropout(self.ffn(x), self.dropout.p)"))]),

@@ -23,7 +23,9 @@ NOT_CAUSAL = (
 )
 HEADS = "The number of heads is an argument: every attention has num_heads of them."
 D_FF = "The width of the feed-forward network, d_ff, is an argument."
-CHAIN = "Each block takes what the block before it gave: here only the last block's result is used."
+CHAIN = "Not every block has an effect: each is applied once, to what the block before it gave, and the last one's result is used."
+FRESH = "Evaluation gives something else each time: dropout is for training only, and layers are made in __init__, not in forward."
+DEFAULTS = "The defaults are those of the exercise's first line."
 AT_THE_END = (JOIN, "x = self.positions(torch.cat([self.project(x), cls], dim=1))")
 
 TRANSFORMER_CLASSIFIER = [
@@ -58,6 +60,7 @@ TRANSFORMER_CLASSIFIER = [
         (TABLE, "self.positions = PositionalEncoding(d_model, 5000, dropout)"),
         [(TABLE, "self.positions = PositionalEncoding(d_model, max_len + 1, dropout)\n        self.max_len = max_len"), WRONG_ERROR],
         [(TABLE, "self.positions = PositionalEncoding(d_model, max_len + 2, dropout)\n        self.max_len = max_len + 1"), WRONG_ERROR],
+        (JOIN, f"assert x.shape[1] < self.positions.pe.shape[1]\n        {JOIN}"),
     ),
     *known(
         "no-positions",
@@ -96,13 +99,23 @@ TRANSFORMER_CLASSIFIER = [
     *known("squeezed", "Keep both axes of the logits, for one sample too: no squeeze.", (READ, f"{READ}.squeeze()")),
     *known("returns-more", "Return the logits alone.", (READ, f"{READ}, x")),
     *known("argmax", "Return the logits, one for each class, not the class: argmax has no gradient.", (READ, f"{READ}.argmax(dim=-1)")),
-    *known("softmaxed", LOGITS, (READ, f"{READ}.softmax(dim=-1)"), (READ, f"{READ}.log_softmax(dim=-1)"), (READ, f"{READ}.sigmoid()")),
+    *known("softmaxed", LOGITS, (READ, f"{READ}.softmax(dim=-1)"), (READ, f"{READ}.log_softmax(dim=-1)"), (READ, f"{READ}.sigmoid()"),
+           (READ, f"{READ}.relu()")),
+    *known("blocks-unused", "The logits do not depend on the blocks' weights: read the last block's result, with no detach or no_grad on the way.",
+           (STEP, "pass"), (STEP, "with torch.no_grad():\n                x, _ = block(x)"),
+           [(JOIN, f"{JOIN}\n        start = x"), (READ, "return self.fc(start[:, 0])")]),
+    *known("first-sample", "x[:, 0] is place 0 of every sample: x[0] is the first sample with all its places.", (READ, "return self.fc(x[0])")),
+    *known("no-place-of-its-own", "The CLS token has a place of its own in front of all T steps: the blocks see T + 1 places.",
+           (JOIN, "x = self.positions(self.project(x) + cls)"), (JOIN, "x = self.positions(torch.cat([cls, self.project(x)[:, 1:]], dim=1))")),
+    *known("defaults", DEFAULTS, ("d_model=64", "d_model=32"), ("num_heads=4", "num_heads=8"), ("num_layers=2", "num_layers=4"),
+           ("d_ff=256", "d_ff=128"), ("dropout=0.1", "dropout=0.5")),
     *known("plain-list", PLAIN_LIST, (STACK, STACK.replace("nn.ModuleList(", "list("))),
     *known(
         "one-block",
         "Stack num_layers blocks, each with weights of its own.",
         (STACK, "self.blocks = nn.ModuleList([TransformerEncoderBlock(*sizes)])"),
         (STACK, "self.blocks = nn.ModuleList([TransformerEncoderBlock(*sizes)] * num_layers)"),
+        ("range(num_layers)", "range(num_layers + 1)"),
     ),
     *known(
         "d-ff-ignored", D_FF, *(("sizes = (d_model, num_heads, d_ff, dropout)", f"sizes = (d_model, num_heads, {width}, dropout)") for width in ("4 * d_model", 2048))
@@ -110,7 +123,8 @@ TRANSFORMER_CLASSIFIER = [
     *known("samples-mixed", "Every sample is worked on by itself: here a mean over the batch enters.",
            (JOIN, "x = self.project(x)\n        x = self.positions(torch.cat([cls, x - x.mean(dim=0)], dim=1))")),
     *known("classes-fixed", "The number of classes is an argument.", ("self.fc = nn.Linear(d_model, num_classes)", "self.fc = nn.Linear(d_model, 2)")),
-    *known("dropout-always", DROPOUT_ALWAYS, (READ, "return self.fc(F.dropout(x[:, 0], 0.3))")),
+    *known("dropout-always", FRESH, (READ, "return self.fc(F.dropout(x[:, 0], 0.3))"),
+           (READ, "return nn.Linear(x.shape[-1], self.fc.out_features)(x[:, 0])")),
 ]  # fmt: skip
 
 # --- transformer -------------------------------------------------------------------------------------------------------------------
@@ -132,6 +146,17 @@ SEES_ALL = (
 )
 
 TRANSFORMER = [
+    *known("encoder-skipped", "The encoder's blocks are not used: the memory is what they give.", (ENCODE, "pass")),
+    *known("decoder-skipped", "The decoder's blocks are not used: the logits come from what they give.", (DECODE, "pass")),
+    *known("memory-detached", "The encoder gets no gradient: no detach and no no_grad between the source and the decoder.",
+           (FORWARD, "return self.decode(tgt, self.encode(src).detach(), src)")),
+    *known("encoder-causal", "The encoder is not causal: every source position sees all others that are not padding.",
+           (ENCODE, "later = torch.ones(x.shape[1], x.shape[1]).triu(1).bool()\n"
+            "            y, _ = block.self_attn(x, x, x, key_padding_mask=src == self.pad_idx, attn_mask=later)\n"
+            "            x = block.norm1(x + y)\n            x = block.norm2(x + block.ffn(x))")),
+    *known("samples-mixed", "Every sample is worked on by itself: here a mean over the batch enters.", (SOURCE, f"{SOURCE}\n        x = x - x.mean(dim=0)")),
+    *known("defaults", DEFAULTS, ("d_model=64", "d_model=512"), ("num_heads=4", "num_heads=8"), ("num_layers=2", "num_layers=6"),
+           ("d_ff=128", "d_ff=256"), ("dropout=0.0", "dropout=0.1")),
     *known(
         "memory-ignored",
         "decode reads the memory that it is given; src is there for its padding alone.",
@@ -179,14 +204,16 @@ TRANSFORMER = [
            [(SOURCE, "x = self.src_embedding(src) * self.scale"), (TARGET, "x = self.tgt_embedding(tgt) * self.scale")],
            (SOURCE, "x = self.src_embedding(src) * self.scale"), (TARGET, "x = self.tgt_embedding(tgt) * self.scale")),
     *known("shifted-again", "The target that is given is already shifted: feed all of it, and return all logits.",
-           (FORWARD, "return self.decode(tgt[:, :-1], self.encode(src), src)"), (LOGIT, "return self.fc(x[:, :-1])")),
+           (FORWARD, "return self.decode(tgt[:, :-1], self.encode(src), src)"), (LOGIT, "return self.fc(x[:, :-1])"),
+           (FORWARD, "return self.decode(F.pad(tgt[:, :-1], (1, 0), value=1), self.encode(src), src)")),
     *known("last-step-only", "Every target position has its logits: apply the linear layer to all of them.", (LOGIT, "return self.fc(x[:, -1])")),
-    *known("softmaxed", LOGITS, (LOGIT, f"{LOGIT}.softmax(dim=-1)"), (LOGIT, f"{LOGIT}.log_softmax(dim=-1)")),
+    *known("softmaxed", LOGITS, (LOGIT, f"{LOGIT}.softmax(dim=-1)"), (LOGIT, f"{LOGIT}.log_softmax(dim=-1)"), (LOGIT, f"{LOGIT}.relu()")),
     *known("plain-list", PLAIN_LIST, (ENCODER, ENCODER.replace("nn.ModuleList(", "list(")), (DECODER, DECODER.replace("nn.ModuleList(", "list(")),
            [(ENCODER, ENCODER.replace("nn.ModuleList(", "list(")), (DECODER, DECODER.replace("nn.ModuleList(", "list("))]),
     *known("one-block", "Encoder and decoder have num_layers blocks each, with weights of their own.",
            (ENCODER, "self.encoder = nn.ModuleList([TransformerEncoderBlock(*sizes)])"),
            (DECODER, "self.decoder = nn.ModuleList([TransformerDecoderBlock(*sizes)])"),
+           (ENCODER, ENCODER.replace("range(num_layers)", "range(num_layers + 1)")), (DECODER, DECODER.replace("range(num_layers)", "range(num_layers + 1)")),
            [(ENCODER, "self.encoder = nn.ModuleList([TransformerEncoderBlock(*sizes)])"),
             (DECODER, "self.decoder = nn.ModuleList([TransformerDecoderBlock(*sizes)])"),]),
     *known("vocabularies-mixed-up", "Source and target have vocabularies of their own: the source embedding has src_vocab_size rows, the target's and the logits tgt_vocab_size.",
@@ -235,10 +262,18 @@ GREEDY_DECODE = [
            (RESULT, "return written[:, 1:].masked_fill(written[:, 1:] == eos, 0)"), (RESULT, "return written[:, 1:-1]")),
     *known("eos-fixed", "The end symbol is the one given as eos.", ("(symbol == eos)", "(symbol == 2)")),
     *known("not-zero-after-eos", "After a row's EOS it holds only 0, whatever the model goes on to say.",
-           (SYMBOL, "symbol = logits[:, -1].argmax(dim=-1)"), (SYMBOL, SYMBOL.replace("finished, 0", "finished, eos"))),
+           (SYMBOL, "symbol = logits[:, -1].argmax(dim=-1)"), (SYMBOL, SYMBOL.replace("finished, 0", "finished, eos")),
+           (SYMBOL, SYMBOL.replace("finished, 0", "finished, -1"))),
+    *known("symbol-forbidden", "Take the highest logit, whatever its symbol: BOS and 0 are symbols like any other.",
+           (SYMBOL, f"logits[..., 0] = -math.inf\n            {SYMBOL}"), (SYMBOL, f"logits[..., bos] = -math.inf\n            {SYMBOL}")),
+    *known("trimmed", "The result has as many columns as steps were taken, even if the last ones hold nothing but 0.",
+           (RESULT, "columns = (written[:, 1:] != 0).any(dim=0).nonzero()\n    return written[:, 1 : int(columns.max()) + 2]")),
+    *known("source-changed", "Leave src as it is.", ("memory = model.encode(src)", "memory = model.encode(src)\n        src[src == eos] = 0"),
+           ("memory = model.encode(src)", "memory = model.encode(src)\n        src += 0 * src + 1\n        src -= 0")),
     *known("never-stops", "Stop as soon as every row has its EOS: the result has as many columns as steps were taken.",
            (STOP, "if False:"), (STOP, "if (symbol == eos).all():"),
-           ("finished = finished | (symbol == eos)", "finished = symbol == eos")),
+           ("finished = finished | (symbol == eos)", "finished = symbol == eos"),
+           [(STOP, "if done_before:"), (SYMBOL, f"{SYMBOL}\n            done_before = finished.all()")]),
     *known("too-many-steps", "At most max_len symbols are written.", (LOOP, "for _ in range(max_len + 1):")),
     *known("training-mode", "The model must run in eval mode: otherwise dropout is active.", (EVAL, "    pass")),
     *known("mode-not-restored", "Put the model back into the mode in which you found it.",
@@ -279,7 +314,8 @@ TRAIN_REVERSAL = [
     ),
     *known(
         "padding-reversed",
-        "Reverse the string alone: flipping the padded row puts the padding first.",
+        "Only strings of 8 symbols are reversed. Reverse the string alone: flipping the padded row puts the padding first. Sources are padded on the right, "
+        "and strings of all lengths are needed.",
         [(MIRROR, "mirrored = (7 - place).expand(size, 8)"), (WITH_END, "return src, tgt.scatter(1, torch.full_like(lengths, 8), 2)"), SHORTER],
         [(MIRROR, "mirrored = (7 - place).expand(size, 8)"), (WITH_END, "return src, tgt.scatter(1, torch.full_like(lengths, 8), 2)"), SHORTER,
          (LOSS, LOSS.replace(", ignore_index=0", ""))],
@@ -308,11 +344,17 @@ TRAIN_REVERSAL = [
     ),
     *known("symbols-3-to-11", "Symbol 12 is never written: the symbols are 3 to 12, and torch.randint leaves its upper end out.",
            [("torch.randint(3, 13,", "torch.randint(3, 12,"), SHORTER]),
+    *known("symbols-4-to-12", "Symbol 3 is never written: the symbols are 3 to 12.", [("torch.randint(3, 13,", "torch.randint(4, 13,"), SHORTER]),
+    *known("lengths-4-to-8", "Strings of 3 symbols fail: strings have 3 to 8 symbols.",
+           [("torch.randint(3, longest + 1,", "torch.randint(4, longest + 1,"), SHORTER]),
+    *known("bos-not-fed", "The model was trained to start from 0 or from EOS: each row that is fed begins with BOS, 1.",
+           [(SHIFT, SHIFT.replace("value=1", "value=0")), SHORTER], [(SHIFT, SHIFT.replace("value=1", "value=2")), SHORTER]),
     *known("bos-in-the-target", "The target starts with the string's last symbol: BOS is fed, never predicted.",
            [(LOSS, "tgt, shifted = F.pad(tgt, (1, 0), value=1), F.pad(shifted, (1, 0), value=1)\n        " + LOSS), SHORTER]),
     *known("copied", "The strings are written forwards: the target is the source's symbols in reverse order.",
            [("src.gather(1, mirrored)", "src"), SHORTER]),
     *known("diverged", "Every string gets one symbol over and over: training has diverged; lower the learning rate, clip the gradients.",
            [("OneCycleLR(optimizer, 5e-3,", "OneCycleLR(optimizer, 0.3,"), SHORTER]),
-    *known("too-short", "The model has learned too little: train longer, on fresh strings at each step, or with a better learning rate.", ("steps = 500", "steps = 40")),
+    *known("too-short", "The model has learned too little: train longer, on fresh strings at each step, with a better learning rate, and drop the old gradients "
+           "before each backward pass.", ("steps = 500", "steps = 40"), ("steps = 500", "steps = 90"), [("        optimizer.zero_grad()\n", ""), SHORTER]),
 ]  # fmt: skip

@@ -382,6 +382,7 @@ greedy_decode = Exercise(
                 ),
                 Case("0 is written first", scripted([[0, 6, 5, 2], [6, 0, 0, 5]], 7, 1, 2, 5)),
                 Case("one row", scripted([[4, 6, 5, 2, 4, 4]], 7, 1, 2, 6)),
+                Case("BOS is written", scripted([[5, 1, 6, 2], [1, 6, 2, 5]], 7, 1, 2, 5)),
                 Case("all end at once", scripted([[5, 6, 2, 4], [6, 5, 2, 5]], 7, 1, 2, 4)),
             ],
         ),
@@ -392,6 +393,7 @@ greedy_decode = Exercise(
             hidden=[
                 Case("no row ends", scripted([[5, 6, 6, 5, 6], [6, 5, 6, 6, 5], [5, 5, 6, 6, 5]], 7, 1, 2, 5)),
                 Case("max_len 1", scripted([[5, 2], [2, 6]], 7, 1, 2, 1)),
+                Case("0 is the last symbol", scripted([[5, 6, 0, 5], [6, 5, 0, 6]], 7, 1, 2, 3)),
             ],
         ),
     ],

@@ -4,6 +4,7 @@ Blocks, whose attribute names the exercises fix, get fixed weights and are compa
 are free inside: they are judged by what changes their outputs, and what does not.
 """
 
+import inspect
 import itertools
 import math
 import weakref
@@ -56,13 +57,21 @@ def enlarged(model, factor: float = 10.0):
     return model
 
 
+def defaults(function, *names) -> list:
+    """The default values of these arguments; None for one that is not found."""
+    found = inspect.signature(function).parameters
+    values = [found[name].default if name in found else None for name in names]
+    return [None if value is inspect.Parameter.empty else value for value in values]
+
+
 def softmaxed(logits) -> dict:
-    """Whether the logits of an enlarged model look like the output of a softmax or a sigmoid, in three facts."""
+    """Whether the logits of an enlarged model look like the output of a softmax, a sigmoid or a ReLU, in four facts."""
     logits = logits.double()
     return {
         "each row of logits sums to 1": bool((logits.sum(-1) - 1).abs().max() < 1e-4),
         "the exponentials of each row sum to 1": bool(logits.logsumexp(-1).abs().max() < 1e-4),
         "every logit lies between 0 and 1": bool(((logits >= 0) & (logits <= 1)).all()),
+        "some logits are exactly 0": bool((logits == 0).any()),
     }
 
 
@@ -98,12 +107,13 @@ def positions_added(answer, max_len, x):
 
 @probe
 def positions_limit(answer, d_model, max_len):
-    """Which exception a length raises: the longest that is allowed, and one more."""
+    """Which exception a length raises: one step, the longest that is allowed, and one more; and the defaults."""
     module = answer.PositionalEncoding(d_model, max_len)
-    return {
+    lengths = {
         f"{steps} steps with max_len {max_len} raise": raised(module, torch.zeros(2, steps, d_model))
-        for steps in (max_len, max_len + 1)
+        for steps in (1, max_len, max_len + 1)
     }
+    return {**lengths, "defaults of max_len and dropout": defaults(answer.PositionalEncoding, "max_len", "dropout")}
 
 
 def judge_positions_dropout(observation, p):
@@ -111,11 +121,17 @@ def judge_positions_dropout(observation, p):
     trained, evaluated = observation["output in training"].double(), observation["output in evaluation"].double()
     share = float((trained == 0).double().mean())
     kept = trained != 0
+    factors = (trained / evaluated)[kept]
     return {
+        "no sum is 0 in evaluation": bool((evaluated != 0).all()),
         "some sums are 0 in training": share > 0.05,
         f"about {p:.0%} of the sums are 0 in training": abs(share - p) < 0.1,
         "what is kept is the sum divided by 1 - p": bool(
             torch.allclose(trained[kept], (evaluated / (1 - p))[kept], atol=1e-4)
+        ),
+        "what is kept is the sum times one number": bool(factors.numel() and factors.max() - factors.min() < 1e-3),
+        "whole steps or whole features are dropped": any(
+            (trained == 0).all(dim=axis).double().mean() > 0.1 for axis in (1, 2)
         ),
     }
 
@@ -209,6 +225,9 @@ def judge_causal_block(observation, place):
         "another memory changes the last output": changed(output[:, -1], observation["another memory"][:, -1]),
         "hidden memory changes nothing": same(output, observation["another hidden memory"]),
         "a sample alone gives the same as in the batch": same(output[:1], observation["first sample alone"]),
+        "every output is finite": finite(output),
+        "evaluation gives the same twice": bool(torch.allclose(output, observation["again"], atol=SAME, equal_nan=True)),
+        "x and memory are as before": observation["x and memory are as before"],
     }
 
 
@@ -220,12 +239,16 @@ def decoder_causality(answer, sizes, x, memory, memory_key_padding_mask, place, 
     other_x[:, place] += spread(x[:, place].shape, seed).float()
     other_memory[:, -2] += spread(memory[:, -2].shape, seed).float()
     other_hidden[:, -1] += spread(memory[:, -1].shape, seed).float()
+    given_x, given_memory = x.clone(), memory.clone()
     with torch.no_grad():
+        output = block(given_x, given_memory, memory_key_padding_mask)
         return {
-            "output": block(x, memory, memory_key_padding_mask),
-            "another x": block(other_x, memory, memory_key_padding_mask),
-            "another memory": block(x, other_memory, memory_key_padding_mask),
-            "another hidden memory": block(x, other_hidden, memory_key_padding_mask),
+            "output": output,
+            "x and memory are as before": bool(torch.equal(given_x, x) and torch.equal(given_memory, memory)),
+            "again": block(x.clone(), memory.clone(), memory_key_padding_mask),
+            "another x": block(other_x, memory.clone(), memory_key_padding_mask),
+            "another memory": block(x.clone(), other_memory, memory_key_padding_mask),
+            "another hidden memory": block(x.clone(), other_hidden, memory_key_padding_mask),
             "first sample alone": block(x[:1], memory[:1], memory_key_padding_mask[:1]),
         }
 
@@ -273,6 +296,17 @@ def places_with_gradient(output, tensor, axes) -> list:
     return (grad.permute(axes).abs().amax(dim=(0, 2)) > 1e-9).nonzero().flatten().tolist()
 
 
+def places_of(cls_token, states) -> list:
+    """The places of the last sample's states that depend on the CLS token."""
+    if not states.requires_grad:
+        return []
+    grads = [
+        torch.autograd.grad(mixed(states[-1:, place]), cls_token, allow_unused=True, retain_graph=True)[0]
+        for place in range(states.shape[1])
+    ]
+    return [place for place, grad in enumerate(grads) if grad is not None and bool(grad.abs().max() > 1e-9)]
+
+
 def judge_classifier(observation, classes):
     """What the logits depend on."""
     logits = observation["logits"]
@@ -298,20 +332,20 @@ def classifier_states(answer, settings, x, order):
     cls_token, dim = model.cls_token, settings["d_model"]
     size = (len(x), x.shape[1] + 1, dim)
     logits, seen = states_seen(model, lambda: model(x), size)
+    of_all = logits
+    if not seen:  # it may work on one sample after the other
+        size = (1, *size[1:])
+        of_all, seen = states_seen(model, lambda: model(x[-1:]), size)
     kind = (
         "a trained parameter" if isinstance(cls_token, nn.Parameter) and cls_token.requires_grad else "not a parameter"
     )
     read = stands = "no states of T + 1 places were seen"
     if seen:
-        read = places_with_gradient(mixed(logits), *seen[-1])
-        first = seen[0][0].permute(seen[0][1])
+        read = places_with_gradient(mixed(of_all), *seen[-1])
         stands = "not found"
         if kind == "a trained parameter":
-            grads = [
-                torch.autograd.grad(mixed(first[-1:, place]), cls_token, allow_unused=True, retain_graph=True)[0]
-                for place in range(size[1])
-            ]
-            stands = [place for place, grad in enumerate(grads) if grad is not None and bool(grad.abs().max() > 1e-9)]
+            found = (places_of(cls_token, tensor.permute(axes)) for tensor, axes in seen)
+            stands = next((places for places in found if places), [])  # the first may be a table of positions
     with torch.no_grad():
         return {
             "logits": logits, "cls_token": f"{kind} {list(cls_token.shape)}", "places read": read, "places of the CLS": stands,
@@ -349,17 +383,26 @@ def heads_of(model) -> list:
     return sorted({module.num_heads for module in model.modules() if isinstance(module, nn.MultiheadAttention)})
 
 
+def attentions_in_use(model) -> int:
+    """How many of torch's attentions got a gradient in the last backward pass."""
+    return sum(
+        module.out_proj.weight.grad is not None for module in model.modules() if isinstance(module, nn.MultiheadAttention)
+    )
+
+
 def judge_layers(observation, d_model, num_heads, d_ff, attentions):
     """Whether one layer, and each further one, brings the parameters of its blocks into use, within a tenth."""
     (all_of_one, one), (all_of_three, three) = (observation[f"parameters with {count}"] for count in ("one layer", "three layers"))
     wanted = sum(block_parameters(d_model, d_ff, count) for count in attentions)
     share = (three - one) / (2 * wanted)
     added = "those of its blocks" if 0.9 < share < 1.1 else "none" if share < 0.01 else "more" if share > 1 else "fewer"
-    shown = {key: value for key, value in observation.items() if not key.startswith(("parameters", "heads"))}
+    shown = {key: value for key, value in observation.items() if not key.startswith(("parameters", "heads", "attentions"))}
+    attentions_of_one, attentions_of_three = observation["attentions in use"]
     return {
         "parameters in use that a further layer adds": added,
         "a further layer has parameters, in use or not": all_of_three - all_of_one > 1.8 * wanted,
         "one layer has the parameters of its blocks": one > 0.9 * wanted,
+        "three layers have three times the attentions of one": attentions_of_three == 3 * attentions_of_one,
         "every nn.MultiheadAttention has num_heads heads": observation["heads"] in ([], [num_heads]),
         **shown,
     }
@@ -377,7 +420,11 @@ def classifier_layers(answer, settings):
         "parameters with one layer": parameters(one, lambda: one(x)),
         "parameters with three layers": parameters(three, lambda: three(x)),
         "heads": heads_of(three),
+        "attentions in use": [attentions_in_use(one), attentions_in_use(three)],
         "logits of a model made without arguments, 100 steps": default,
+        "defaults of d_model, num_heads, num_layers, d_ff, dropout": defaults(
+            answer.TransformerClassifier, "d_model", "num_heads", "num_layers", "d_ff", "dropout"
+        ),
     }  # fmt: skip
 
 
@@ -492,6 +539,7 @@ def judge_transformer_reading(observation):
         "another order of the earlier target changes the last logits": changed(
             logits[:, -1], observation["target permuted"][:, -1]
         ),
+        "the memory's first place sees the last source symbol": observation["first place sees the last symbol"],
         "decode reads the memory that it is given": changed(logits, observation["another memory"]),
         "decode uses src for its padding alone": same(logits, observation["another src beside the same memory"]),
         "a sample alone gives the same as in the batch": same(logits[:1], observation["first sample alone"]),
@@ -503,20 +551,23 @@ def transformer_reading(answer, settings, src, tgt):
     """Logits with one thing changed at a time; no padding."""
     model = make_transformer(answer, settings)
     other = torch.where(src == 3, 4, 3)
-    turned = tgt.clone()
+    turned, ending = tgt.clone(), src.clone()
     turned[:, 0], turned[:, 1] = tgt[:, 1], tgt[:, 0]
+    ending[:, -1] = other[:, -1]
     with torch.no_grad():
         memory = model.encode(src)
+        sees = changed(memory[:, 0], model.encode(ending)[:, 0])
         return {
             "logits": model.decode(tgt, memory, src), "another source": model(other, tgt), "source permuted": model(src.flip(1), tgt),
             "target permuted": model(src, turned), "another memory": model.decode(tgt, memory + spread(memory.shape, 1.0).float(), src),
             "another src beside the same memory": model.decode(tgt, memory, other), "first sample alone": model(src[:1], tgt[:1]),
+            "first place sees the last symbol": sees,
         }  # fmt: skip
 
 
-def embedding_gain(model, call, table, size):
+def embedding_gain(model, call, table):
     """By how much an embedding's rows are multiplied before the first layer with weights takes them; NaN where that cannot be seen."""
-    seen, hooks = {}, []
+    seen, entered, hooks = {}, [], []
 
     def embedded(module, inputs, output):
         rows = table.weight[inputs[0]]
@@ -525,9 +576,8 @@ def embedding_gain(model, call, table, size):
         return output.clone()  # which may be multiplied in place
 
     def enters(module, inputs, settings):
-        tensors = [tensor for tensor in tensors_in((inputs, settings)) if sorted(tensor.shape) == sorted(size)]
-        if "embedded" in seen and tensors:
-            seen.setdefault("enters", tensors[0])
+        if "embedded" in seen:
+            entered.extend(tensor for tensor in tensors_in((inputs, settings)) if tensor.ndim == 3 and tensor.requires_grad)
 
     for module in model.modules():
         if module is table:
@@ -539,9 +589,10 @@ def embedding_gain(model, call, table, size):
     finally:
         for hook in hooks:
             hook.remove()
-    if "enters" not in seen or not seen["enters"].requires_grad:
+    if "embedded" not in seen or not seen["embedded"].requires_grad:
         return math.nan
-    grad = torch.autograd.grad(seen["enters"].sum(), seen["embedded"], allow_unused=True)[0]
+    grads = (torch.autograd.grad(x.sum(), seen["embedded"], allow_unused=True, retain_graph=True)[0] for x in entered)
+    grad = next((grad for grad in grads if grad is not None), None)
     return math.nan if grad is None else grad.mean().item() * seen["by the embedding itself"]
 
 
@@ -575,10 +626,10 @@ def transformer_scale(answer, settings, src, tgt):
     if not all(found):
         return {"embeddings": found, "gains": [math.nan, math.nan]}
     memory = torch.zeros(len(src), src.shape[1], dim)
-    calls = (lambda: model.encode(src), src), (lambda: model.decode(tgt, memory, src), tgt)
+    calls = (lambda: model.encode(src)), (lambda: model.decode(tgt, memory, src))
     gains = [
-        embedding_gain(model, call, table[0], (*ids.shape, dim))
-        for (call, ids), table in zip(calls, tables, strict=True)
+        embedding_gain(model, call, table[0])
+        for call, table in zip(calls, tables, strict=True)
     ]
     return {"embeddings": found, "gains": gains}
 
@@ -592,6 +643,10 @@ def transformer_layers(answer, settings):
         "parameters with one layer": parameters(one, lambda: one(ids, ids)),
         "parameters with three layers": parameters(three, lambda: three(ids, ids)),
         "heads": heads_of(three),
+        "attentions in use": [attentions_in_use(one), attentions_in_use(three)],
+        "defaults of d_model, num_heads, num_layers, d_ff, dropout, pad_idx": defaults(
+            answer.Transformer, "d_model", "num_heads", "num_layers", "d_ff", "dropout", "pad_idx"
+        ),
     }
 
 
@@ -645,8 +700,10 @@ def greedily(answer, script, src, vocab_size, bos, eos, max_len):
     for training in (True, False):
         model = Scripted(script, vocab_size, bos, eos).train(training)
         name = "training" if training else "evaluation"
-        written = answer.greedy_decode(model, src.clone(), bos, eos, max_len)
+        given = src.clone()
+        written = answer.greedy_decode(model, given, bos, eos, max_len)
         seen[f"symbols, found in {name} mode"] = written
+        seen[f"src is as before, found in {name} mode"] = bool(torch.equal(given, src))
         seen[f"the model ran in training mode, found in {name} mode"] = True in model.modes
         seen[f"gradients were on, found in {name} mode"] = True in model.grads
         seen[f"training mode afterwards, found in {name} mode"] = bool(model.training)
@@ -695,6 +752,13 @@ def judge_reversal(observation, target):
     longest = max(len(want) for want in wanted)
     short = share(ok for ok, want in zip(exact, wanted, strict=True) if len(want) < longest)
     long = share(ok for ok, want in zip(exact, wanted, strict=True) if len(want) == longest)
+    threes = share(ok for ok, want in zip(exact, wanted, strict=True) if len(want) == 4)
+    others = share(ok for ok, want in zip(exact, wanted, strict=True) if len(want) > 4)
+    without_12 = share(ok for ok, want in zip(exact, wanted, strict=True) if 12 not in want)
+    elsewhere = [
+        share(line[: len(want)] == want for line, want in zip(observation[start].tolist(), wanted, strict=False))
+        for start in ("from 0", "from EOS")
+    ]
     begun = share(line[: len(want) - 1] == want[:-1] for line, want in zip(written.tolist(), wanted, strict=True))
     repeated = share(one == other for line in written.tolist() for one, other in itertools.pairwise(line))
     later = changed(observation["logits before"], observation["logits before, another symbol at the end"])
@@ -707,6 +771,11 @@ def judge_reversal(observation, target):
         "the string is written forwards": not good and forwards >= 0.9,
         "the first symbol written is BOS": not good and share(line[0] == 1 for line in written.tolist()) > 0.5,
         "symbol 12 is written": good or any(12 in line for line in lines),
+        "symbol 3 is written": good or any(3 in line for line in lines),
+        "strings without symbol 12 are reversed": good or without_12 >= 0.9,
+        "only strings of 3 symbols are not reversed": not good and threes < 0.9 <= others,
+        "only strings of 8 symbols are reversed": not good and short < 0.2 and long > 0.8,
+        "0 or EOS stands in for BOS": not good and max(elsewhere) > 0.5,
         "the embeddings start much larger than the positions": not good and observation["size of the embeddings"] > 3,
         "hardly any row gets an EOS": not good and share(2 in line for line in written.tolist()) < 0.1,
         "each symbol mostly repeats the one before": not good and repeated > 0.8,
@@ -719,21 +788,26 @@ def scaled_size(table) -> float:
     return table.std().item() * math.sqrt(table.shape[1])
 
 
+@torch.no_grad()
+def written_from(model, src, start):
+    """What the model writes greedily after a first symbol."""
+    written, memory = torch.full((len(src), 1), start), model.encode(src)
+    for _ in range(src.shape[1] + 1):
+        symbols = model.decode(written, memory, src)[:, -1].argmax(-1)
+        written = torch.cat([written, symbols.unsqueeze(1)], dim=1)
+    return written[:, 1:]
+
+
 @probe(judge=judge_reversal)
 def reversal(answer, seed, src, tgt):
     """What the trained model writes for some strings, and its logits for a target with another last symbol."""
     model = trained_model(answer.train_reversal, seed, src).eval()
     tables = [module.weight for module in model.modules() if isinstance(module, nn.Embedding) and len(module.weight) == 13]
-    written = torch.ones(len(src), 1, dtype=torch.long)
     with torch.no_grad():
-        memory = model.encode(src)
-        for _ in range(src.shape[1] + 1):
-            symbols = model.decode(written, memory, src)[:, -1].argmax(-1)
-            written = torch.cat([written, symbols.unsqueeze(1)], dim=1)
         few, ahead = src[:8], tgt[:8]
         other = ahead.clone()
         other[:, -1] = 7 - other[:, -1]
         return {
-            "written": written[:, 1:], "size of the embeddings": max((scaled_size(table) for table in tables), default=0.0),
+            "written": written_from(model, src, 1), "from 0": written_from(model, few, 0), "from EOS": written_from(model, few, 2), "size of the embeddings": max((scaled_size(table) for table in tables), default=0.0),
             "logits before": model(few, ahead)[:, :-1], "logits before, another symbol at the end": model(few, other)[:, :-1],
         }  # fmt: skip
