@@ -105,6 +105,7 @@ POSITIONAL_ENCODING = [
     *known("dropout-of-vectors", "Dropout works number by number: here whole vectors are dropped at once.",
            ("nn.Dropout(dropout)", "nn.Dropout1d(dropout)"),
            (ADD, "return F.dropout1d((x + self.pe[:, :steps]).transpose(1, 2), self.dropout.p, self.training).transpose(1, 2)")),
+    *known("multiplied", "The positions are added to x, not multiplied with it.", (ADD, "return self.dropout(x * self.pe[:, :steps])")),
     *known("table-cut", "Leave the table whole: the next x may be longer.", (ADD, "self.pe = self.pe[:, :steps]\n        return self.dropout(x + self.pe)")),
     *known("defaults", "The defaults are max_len=5000 and dropout=0.0.", ("max_len=5000", "max_len=512"), ("dropout=0.0", "dropout=0.1")),
     *known("dropout-always", DROPOUT_ALWAYS, (ADD, "return F.dropout(x + self.pe[:, :steps], self.dropout.p)")),

@@ -100,7 +100,7 @@ TRANSFORMER_CLASSIFIER = [
     *known("returns-more", "Return the logits alone.", (READ, f"{READ}, x")),
     *known("argmax", "Return the logits, one for each class, not the class: argmax has no gradient.", (READ, f"{READ}.argmax(dim=-1)")),
     *known("softmaxed", LOGITS, (READ, f"{READ}.softmax(dim=-1)"), (READ, f"{READ}.log_softmax(dim=-1)"), (READ, f"{READ}.sigmoid()"),
-           (READ, f"{READ}.relu()")),
+           (READ, f"{READ}.relu()"), (READ, f"{READ}.tanh()")),
     *known("blocks-unused", "The logits do not depend on the blocks' weights: read the last block's result, with no detach or no_grad on the way.",
            (STEP, "pass"), (STEP, "with torch.no_grad():\n                x, _ = block(x)"),
            [(JOIN, f"{JOIN}\n        start = x"), (READ, "return self.fc(start[:, 0])")]),
@@ -146,14 +146,14 @@ SEES_ALL = (
 )
 
 TRANSFORMER = [
-    *known("encoder-skipped", "The encoder's blocks are not used: the memory is what they give.", (ENCODE, "pass")),
-    *known("decoder-skipped", "The decoder's blocks are not used: the logits come from what they give.", (DECODE, "pass")),
     *known("memory-detached", "The encoder gets no gradient: no detach and no no_grad between the source and the decoder.",
            (FORWARD, "return self.decode(tgt, self.encode(src).detach(), src)")),
     *known("encoder-causal", "The encoder is not causal: every source position sees all others that are not padding.",
            (ENCODE, "later = torch.ones(x.shape[1], x.shape[1]).triu(1).bool()\n"
             "            y, _ = block.self_attn(x, x, x, key_padding_mask=src == self.pad_idx, attn_mask=later)\n"
             "            x = block.norm1(x + y)\n            x = block.norm2(x + block.ffn(x))")),
+    *known("encoder-skipped", "The encoder's blocks are not used: the memory is what they give.", (ENCODE, "pass")),
+    *known("decoder-skipped", "The decoder's blocks are not used: the logits come from what they give.", (DECODE, "pass")),
     *known("samples-mixed", "Every sample is worked on by itself: here a mean over the batch enters.", (SOURCE, f"{SOURCE}\n        x = x - x.mean(dim=0)")),
     *known("defaults", DEFAULTS, ("d_model=64", "d_model=512"), ("num_heads=4", "num_heads=8"), ("num_layers=2", "num_layers=6"),
            ("d_ff=128", "d_ff=256"), ("dropout=0.0", "dropout=0.1")),
@@ -208,6 +208,8 @@ TRANSFORMER = [
            (FORWARD, "return self.decode(F.pad(tgt[:, :-1], (1, 0), value=1), self.encode(src), src)")),
     *known("last-step-only", "Every target position has its logits: apply the linear layer to all of them.", (LOGIT, "return self.fc(x[:, -1])")),
     *known("softmaxed", LOGITS, (LOGIT, f"{LOGIT}.softmax(dim=-1)"), (LOGIT, f"{LOGIT}.log_softmax(dim=-1)"), (LOGIT, f"{LOGIT}.relu()")),
+    *known("logits-shape", "The logits have the shape (B, T, tgt_vocab_size): flattening or transposing them belongs to the loss.",
+           (LOGIT, f"{LOGIT}.flatten(0, 1)"), (LOGIT, f"{LOGIT}.transpose(1, 2)")),
     *known("plain-list", PLAIN_LIST, (ENCODER, ENCODER.replace("nn.ModuleList(", "list(")), (DECODER, DECODER.replace("nn.ModuleList(", "list(")),
            [(ENCODER, ENCODER.replace("nn.ModuleList(", "list(")), (DECODER, DECODER.replace("nn.ModuleList(", "list("))]),
     *known("one-block", "Encoder and decoder have num_layers blocks each, with weights of their own.",

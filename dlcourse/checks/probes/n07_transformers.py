@@ -107,11 +107,11 @@ def positions_added(answer, max_len, x):
 
 @probe
 def positions_limit(answer, d_model, max_len):
-    """Which exception a length raises: one step, the longest that is allowed, and one more; and the defaults."""
+    """Which exception each length raises, from short to too long; and the defaults."""
     module = answer.PositionalEncoding(d_model, max_len)
     lengths = {
         f"{steps} steps with max_len {max_len} raise": raised(module, torch.zeros(2, steps, d_model))
-        for steps in (1, max_len, max_len + 1)
+        for steps in (1, max_len - 1, max_len, max_len + 1)
     }
     return {**lengths, "defaults of max_len and dropout": defaults(answer.PositionalEncoding, "max_len", "dropout")}
 
