@@ -757,7 +757,7 @@ def judge_reversal(observation, target):
     without_12 = share(ok for ok, want in zip(exact, wanted, strict=True) if 12 not in want)
     elsewhere = [
         share(line[: len(want)] == want for line, want in zip(observation[start].tolist(), wanted, strict=False))
-        for start in ("from 0", "from EOS")
+        for start in ("from 0", "from EOS", "with EOS in the source")
     ]
     begun = share(line[: len(want) - 1] == want[:-1] for line, want in zip(written.tolist(), wanted, strict=True))
     repeated = share(one == other for line in written.tolist() for one, other in itertools.pairwise(line))
@@ -775,7 +775,8 @@ def judge_reversal(observation, target):
         "strings without symbol 12 are reversed": good or without_12 >= 0.9,
         "only strings of 3 symbols are not reversed": not good and threes < 0.9 <= others,
         "only strings of 8 symbols are reversed": not good and short < 0.2 and long > 0.8,
-        "0 or EOS stands in for BOS": not good and max(elsewhere) > 0.5,
+        "0 or EOS stands in for BOS": not good and max(elsewhere[:2]) > 0.5,
+        "sources that end in EOS are reversed": not good and elsewhere[2] > 0.5 > short,
         "the embeddings start much larger than the positions": not good and observation["size of the embeddings"] > 3,
         "hardly any row gets an EOS": not good and share(2 in line for line in written.tolist()) < 0.1,
         "each symbol mostly repeats the one before": not good and repeated > 0.8,
@@ -805,9 +806,12 @@ def reversal(answer, seed, src, tgt):
     tables = [module.weight for module in model.modules() if isinstance(module, nn.Embedding) and len(module.weight) == 13]
     with torch.no_grad():
         few, ahead = src[:8], tgt[:8]
+        place = (few != 0).sum(dim=1, keepdim=True).clamp(max=few.shape[1] - 1)
+        ended = few.scatter(1, place, few.gather(1, place).masked_fill(few.gather(1, place) == 0, 2))
         other = ahead.clone()
         other[:, -1] = 7 - other[:, -1]
         return {
-            "written": written_from(model, src, 1), "from 0": written_from(model, few, 0), "from EOS": written_from(model, few, 2), "size of the embeddings": max((scaled_size(table) for table in tables), default=0.0),
+            "written": written_from(model, src, 1), "from 0": written_from(model, few, 0), "from EOS": written_from(model, few, 2),
+            "with EOS in the source": written_from(model, ended, 1), "size of the embeddings": max((scaled_size(table) for table in tables), default=0.0),
             "logits before": model(few, ahead)[:, :-1], "logits before, another symbol at the end": model(few, other)[:, :-1],
         }  # fmt: skip
