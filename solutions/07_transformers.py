@@ -301,9 +301,9 @@ class TransformerEncoderBlock(nn.Module):
 #   follow.
 # - Positions by any scheme you like (your `PositionalEncoding`, a learned table, rotary, …): the same steps in
 #   another order must give other logits. Whether the CLS has a position too is free.
-# - `num_layers` encoder blocks with `num_heads` heads, one after the other, your own or PyTorch's
-#   `nn.TransformerEncoderLayer`, pre- or post-norm, in any nn container. Logits come from the final state at
-#   place 0 alone.
+# - `num_layers` encoder blocks with `num_heads` heads, one after the other, each over all `T + 1` places, your
+#   own or PyTorch's `nn.TransformerEncoderLayer`, pre- or post-norm, in any nn container. Logits come from the
+#   final state at place 0 alone.
 # - `max_len` counts the steps of `x`, *without* the CLS: `T = max_len` works, more raises `ValueError`.
 #
 # <details><summary>Hint</summary>One CLS for each sample: `expand`. How many places does a series of
