@@ -722,6 +722,7 @@ def trained_model(train, seed, src):
     last = _TRAINED.get("function")
     if last is None or last() is not train or _TRAINED["seed"] != seed or torch.equal(_TRAINED["src"], src):
         _TRAINED.clear()
+        torch.set_num_threads(1)  # tensors this small: on a busy machine, threads wait for each other ten times as long (put back afterwards)
         model = train(seed)
         try:
             _TRAINED.update(function=weakref.ref(train), seed=seed, src=src, model=model)
