@@ -15,7 +15,7 @@ import psutil
 from autograder.doors.nbgrader import write_course
 from autograder.doors.otter import write_assignment
 from autograder.grading.assignment import load_assignment
-from autograder.grading.notebook import read_cells
+from autograder.grading.notebook import code_cells, read_cells
 from autograder.grading.running import observe
 from autograder.grading.sandbox import Sandbox, modules_of_notebooks
 from autograder.paths import FULL_KEYS, ROOT
@@ -126,7 +126,7 @@ def floor() -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as name:
         write_sample(Path(name), [SLUG])
         notebook = (Path(name) / PERFECT / SLUG / f"{SLUG}.ipynb").read_bytes()
-    cells = [cell for cell in read_cells(notebook, assignment.demos) if cell.kind == "code" and not cell.demo and not cell.name.endswith("_check")]
+    cells = [cell for cell in code_cells(read_cells(notebook, assignment.demos)) if not cell.demo]
 
     def seconds(keys):
         start = time.monotonic()

@@ -88,6 +88,11 @@ def read_cells(content: bytes, demos: set[str]) -> list[Cell]:
     return found
 
 
+def code_cells(cells: list[Cell]) -> list[Cell]:
+    """What is run of a notebook: its code, but for the calls of check."""
+    return [cell for cell in cells if cell.kind == "code" and not cell.name.endswith("_check")]
+
+
 def _read_cell(raw, number: int, demos: set[str]) -> Cell | None:
     if not isinstance(raw, dict):
         return None

@@ -53,7 +53,7 @@ def observe(sandbox: Sandbox, cells: list[Cell], keys: list[dict], files: dict[s
     _run(sandbox, plan)
     if plan.forged:
         return plan
-    public = [_to_explain(key, plan.outcomes[key["id"]]) for key in keys]
+    public = [_to_explain(key, asked, plan.outcomes[key["id"]]) for key, asked in zip(keys, plan.keys, strict=True)]
     stuck = {name for name, error in plan.errors.items() if error["type"] in ("TimeLimit", "Crashed")}  # once is enough
     more = Plan([cell for cell in cells if cell.name not in stuck], [key for key in public if any(part["cases"] for part in key["parts"])], files)
     if more.keys:
@@ -78,9 +78,15 @@ def _with_cases(key: dict, hidden: bool) -> dict:
     return {**key, "parts": parts}
 
 
-def _to_explain(key: dict, outcomes: list[list[dict]]) -> dict:
-    """The key with the public cases of the parts of which more is to be learned: they do not pass, and nothing stopped them."""
-    hidden, public = _with_cases(key, hidden=True), _with_cases(key, hidden=False)
+def _to_explain(key: dict, hidden: dict, outcomes: list[list[dict]]) -> dict:
+    """The key with the public cases of the parts of which more is to be learned: they do not pass, and nothing stopped them.
+
+    Args:
+        key: with all its cases.
+        hidden: with those that were run.
+        outcomes: of these.
+    """
+    public = _with_cases(key, hidden=False)
     for part, asked, seen in zip(public["parts"], hidden["parts"], outcomes, strict=True):
         if _stop(seen) or passes(key, asked, seen):
             part["cases"] = []

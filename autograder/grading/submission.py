@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from autograder.build.notebooks import WRITE_HERE
-from autograder.grading.notebook import Cell, Unreadable, read_cells
+from autograder.grading.notebook import Cell, Unreadable, code_cells, read_cells
 from autograder.grading.running import CELL_SECONDS, Plan, bound_names, observe
 from autograder.grading.sandbox import Sandbox
 from dlcourse.checks.verdict import Verdict, grade
@@ -54,7 +54,7 @@ def grade_submission(
             _count_quality(result, cells)
     if not keys:
         return results
-    code = [cell for cell in cells if cell.kind == "code" and not cell.name.endswith("_check")]
+    code = code_cells(cells)
     files = {name: content for name, content in contents.items() if name != "notebook"}
     plan = observe(sandbox, [cell for cell in code if not cell.demo], keys, files)
     if needy := _needy(sandbox, plan, [cell for cell in code if cell.demo]):
